@@ -1,0 +1,25 @@
+/** A length of time: `'250ms'`, `'30s'`, `'5m'`, `'1h'`, `'7d'`, or a number of milliseconds. */
+export type Duration = number | `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`;
+
+const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/**
+ * Milliseconds of a {@link Duration}, a positive integer.
+ * @throws RangeError when it is not one; callers add which option held it.
+ */
+export function toMs(duration: Duration): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(String(duration));
+  const ms = typeof duration === 'number' ? duration : match ? Number(match[1]) * UNIT_MS[match[2] as 'ms'] : NaN;
+  if (!Number.isSafeInteger(ms) || ms <= 0) {
+    throw new RangeError(
+      `Expected a duration such as '30s' or a positive number of milliseconds, got ${show(duration)}`,
+    );
+  }
+  return ms;
+}
+
+/** A rejected value as messages show it: `0` (number). */
+export function show(value: unknown): string {
+  const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  return `\`${text.length > 60 ? `${text.slice(0, 60)}…` : text}\` (${value === null ? 'null' : typeof value})`;
+}

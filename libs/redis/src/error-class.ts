@@ -1,0 +1,32 @@
+/** Why Redis failed, as far as breakers, retries and logs care. */
+export type ErrorClass =
+  'unreachable' | 'timeout' | 'not_ready' | 'read_only' | 'full' | 'quota' | 'auth' | 'bug' | 'caller_abort';
+
+const PATTERNS: readonly (readonly [ErrorClass, RegExp])[] = [
+  ['caller_abort', /\bAbortError: The user aborted|operation was aborted by the caller/],
+  ['timeout', /timed out|timeout expecting data|TimeoutError|ETIMEDOUT.*command|did not answer/i],
+  ['read_only', /^(READONLY|NOREPLICAS)\b/],
+  ['full', /^(OOM|MISCONF)\b|DB capacity quota exceeded/],
+  ['quota', /max (daily request|requests) limit exceeded|max concurrent connections exceeded|\b429\b/],
+  ['auth', /^(WRONGPASS|NOAUTH|NOPERM)\b|invalid password|without any password|\b401\b/i],
+  ['not_ready', /^(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY)\b|max number of clients reached/],
+  [
+    'unreachable',
+    /ECONN(REFUSED|RESET|ABORTED)|EPIPE|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|ENOENT|Connection is closed|Stream isn't writeable|max retries per request|Command aborted due to connection close|socket hang up|fetch failed|\b50[234]\b|certificate|self[- ]signed|SSL|TLS|Protocol error|Socket closed|disconnected/i,
+  ],
+];
+
+/** The class of an error that Redis, the client or the network gave; what nobody knows is a `bug`, so that it surfaces. */
+export function classifyError(error: unknown): ErrorClass {
+  const { message, code, name } = error as { message?: string; code?: string; name?: string };
+  const text = String(message ?? error);
+  if (name === 'AbortError' && !/connection close/.test(text)) return 'caller_abort';
+  const probe = code && !text.includes(code) ? `${text} ${code}` : text;
+  return PATTERNS.find(([, pattern]) => pattern.test(probe))?.[0] ?? 'bug';
+}
+
+/** Whether an error of this class says that Redis is not available to reads, writes, both or neither. */
+export function stops(direction: 'read' | 'write', errorClass: ErrorClass): boolean {
+  if (errorClass === 'bug' || errorClass === 'caller_abort') return false;
+  return direction === 'write' || (errorClass !== 'read_only' && errorClass !== 'full');
+}
