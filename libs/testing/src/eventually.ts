@@ -13,7 +13,10 @@ export interface EventuallyOptions {
  * @throws the last error of `fn` when the time is up.
  * @example await eventually(async () => expect(await server.keys()).toEqual([]), { within: 1_000 });
  */
-export async function eventually<T>(fn: () => T | Promise<T>, { within, every = 20 }: EventuallyOptions): Promise<T> {
+export async function eventually<T>(
+  fn: (() => T | Promise<T>) & Decided<T>,
+  { within, every = 20 }: EventuallyOptions,
+): Promise<T> {
   const deadline = performance.now() + within;
   for (let last: unknown; ;) {
     try {
@@ -27,6 +30,9 @@ export async function eventually<T>(fn: () => T | Promise<T>, { within, every = 
     await sleep(every);
   }
 }
+
+/** Refuses results that may be undefined, such as those of `find()`: they would count as success. */
+type Decided<T> = undefined extends T ? (void extends T ? unknown : 'Expected a boolean, not undefined') : unknown;
 
 /** One try, given up at the deadline: a call that hangs must not outlive it. */
 async function before<T>(deadline: number, fn: () => T | Promise<T>, last: unknown): Promise<T> {
