@@ -120,11 +120,11 @@ describe('a broken network', () => {
     const server = await RedisServer.start();
     const proxy = await FaultProxy.start({ target: { port: server.port } });
     const redis = await connect({ url: proxy.url, heartbeatMs: 500 });
-    proxy.blackhole();
+    await proxy.blackhole();
     const startedAt = performance.now();
     await eventually(() => redis.backend.current === 'memory', { within: 4_000 });
     expect(performance.now() - startedAt).toBeLessThan(3_500);
-    proxy.pass();
+    await proxy.pass();
     await untilRedis(redis);
     await redis.close();
     await proxy.stop();
@@ -135,10 +135,10 @@ describe('a broken network', () => {
     const server = await RedisServer.start();
     const proxy = await FaultProxy.start({ target: { port: server.port } });
     const redis = await connect({ url: proxy.url });
-    proxy.dropReplies({ thenReset: true });
+    await proxy.dropReplies({ thenReset: true });
     const error = await redis.commands.write('INCR', key).catch((each: Error) => each);
     expect(error).toMatchObject({ code: 'redis.unavailable', outcomeUnknown: true });
-    proxy.pass();
+    await proxy.pass();
     await eventually(() => redis.commands.read('PING'), { within: 8_000 });
     expect(await redis.commands.read('GET', key)).toBe('1');
     await redis.close();
@@ -150,7 +150,7 @@ describe('a broken network', () => {
     const server = await RedisServer.start();
     const proxy = await FaultProxy.start({ target: { port: server.port } });
     const redis = await connect({ url: proxy.url });
-    proxy.delay(110);
+    await proxy.delay(110);
     for (let i = 0; i < 6 && redis.backend.current === 'redis'; i++) {
       await Promise.all(Array.from({ length: 10 }, () => write(redis)));
     }

@@ -60,9 +60,9 @@ describe('credentials', () => {
     await user.close();
 
     const redis = await connect({ url: `redis://:${SECRET}@127.0.0.1:${proxy.port}` });
-    proxy.dropReplies({ thenReset: true });
+    await proxy.dropReplies({ thenReset: true });
     const cut = await writes(redis);
-    proxy.pass();
+    await proxy.pass();
     await eventually(() => redis.commands.read('PING'), { within: 5_000 });
     server.freeze();
     const frozen = await writes(redis);
