@@ -1,7 +1,5 @@
 import { existsSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { eventually } from './eventually.js';
-import { freePort } from './ports.js';
 import { RedisServer } from './redis-server.js';
 import type { RedisServerOptions } from './redis-server.options.js';
 import { makeCertificates } from './tls.js';
@@ -140,15 +138,5 @@ describe('RedisServer', () => {
     await expect(start({ binary: 'no-such-redis' })).rejects.toThrow(
       'no-such-redis not found on PATH. Install it: apt-get install redis-server',
     );
-  });
-});
-
-describe('freePort', () => {
-  it('gives ports that can be listened on and that no client socket takes by itself', async () => {
-    const port = await freePort();
-    expect(port).toBeLessThan(32_768);
-    const server = createServer();
-    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
-    await new Promise((resolve) => server.close(resolve));
   });
 });

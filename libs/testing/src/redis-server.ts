@@ -115,10 +115,6 @@ export class RedisServer {
     return this.#stopping;
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.stop();
-  }
-
   /** Asks the server over a connection of its own, whatever ACL or password is in force; error replies reject. */
   command(...args: (string | number)[]): Promise<unknown> {
     return ask(this.#address, args, ANSWER_WITHIN_MS);

@@ -96,10 +96,6 @@ export class ServiceProcess {
     return exit;
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.stop().then(() => undefined);
-  }
-
   /** The first entry of the log, past or to come, that satisfies the predicate. */
   async waitForLog(predicate: (entry: LogEntry) => boolean, timeoutMs = 5_000): Promise<LogEntry> {
     const find = () => this.logs.find(predicate);
@@ -113,19 +109,16 @@ export class ServiceProcess {
 
   async #untilReady(readyUrl: string, withinMs: number): Promise<void> {
     const url = new URL(readyUrl, this.url);
-    const ready = async () => (await fetch(url, { signal: AbortSignal.timeout(1_000) })).status === 200;
-    const ended = this.exited.then(({ code, signal }) => {
-      throw new Error(`The service ended (code ${code}, signal ${signal}) before it was ready.${this.#printed}`);
-    });
+    const isReady = async () => (await fetch(url, { signal: AbortSignal.timeout(1_000) })).status === 200;
     try {
-      await Promise.race([eventually(ready, { within: withinMs, every: 25 }), ended]);
+      await eventually(async () => !this.running || (await isReady()), { within: withinMs, every: 25 });
     } catch (cause) {
-      if (!this.running) throw cause;
       await this.stop(0);
-      throw new Error(`The service was not ready at ${url} within ${withinMs} ms.${this.#printed}`, { cause });
-    } finally {
-      ended.catch(() => {}); // of interest only until here
+      throw new Error(`The service was not ready at ${url.href} within ${withinMs} ms.${this.#printed}`, { cause });
     }
+    if (this.running) return;
+    const { code, signal } = await this.exited;
+    throw new Error(`The service ended (code ${code}, signal ${signal}) before it was ready.${this.#printed}`);
   }
 
   get #printed(): string {
