@@ -83,6 +83,13 @@ describe('RedisServer', () => {
     expect(await server.command('GET', 'a')).toBe('1');
   });
 
+  it('is back from a restart only when all its data is loaded', async () => {
+    const server = await start({ appendonly: true, args: ['--key-load-delay', '20'] });
+    await server.command('EVAL', "for i = 1, 3000 do redis.call('SET', i, i) end", 0);
+    await server.restart();
+    expect(await server.command('DBSIZE')).toBe(3000);
+  });
+
   it('can be stopped while frozen, twice, and leaves nothing behind', async () => {
     const server = await start();
     server.freeze();

@@ -185,7 +185,7 @@ export class RedisServer {
   /** Whether it is this process that answers, and not another one that took the port; data must be loaded, too. */
   async #isUp(): Promise<boolean> {
     const info = await ask(this.#address, ['INFO'], 1_000).catch(() => ''); // refused: not up yet
-    return String(info).includes(`process_id:${this.pid}\r\n`) && String(info).includes('loading:0\r\n');
+    return String(info).includes(`process_id:${this.pid}\r\n`) && String(info).includes('\nloading:0\r\n');
   }
 
   async #end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
