@@ -49,6 +49,7 @@ function install(packages) {
   console.error(`Installing ${packages.join(' ')} for the tests …`);
   apt('update'); // an unreachable third-party source must not matter when the packages are known anyway
   const ownPolicy = !existsSync(servicePolicy);
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => {}); // ends apt-get, not the tidying below
   if (ownPolicy) writeFileSync(servicePolicy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
   try {
     return apt('install', '-y', '--no-install-recommends', ...packages) ? undefined : 'apt-get failed';

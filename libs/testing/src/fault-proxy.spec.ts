@@ -181,6 +181,8 @@ describe('FaultProxy', () => {
     client.send('INCR', 'n');
     await eventually(async () => expect(await server.command('GET', 'n')).toBe('2'), { within: 1_000 });
     await client.expectSilence(); // never the reply of another request
+    client.socket.end();
+    await eventually(() => client.ended, { within: 1_000 });
   });
 
   it('executes a request exactly once while its client sees a reset', async () => {

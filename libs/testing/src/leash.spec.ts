@@ -33,12 +33,19 @@ describe('leash', () => {
 
   afterAll(() => rm(dir, { recursive: true }));
 
-  it.each(['SIGKILL', 'SIGTERM', 'SIGINT'] as const)('ends the child and its directory after %s', async (signal) => {
+  it.each([
+    ['SIGKILL', 1],
+    ['SIGTERM', 1],
+    ['SIGINT', -1], // to the whole process group, as Ctrl-C sends it
+  ] as const)('ends the child and its directory after %s', async (signal, group) => {
     const childDir = await mkdtemp(join(dir, 'child-'));
-    const owner = spawn(process.execPath, [join(dir, 'owner.cjs'), childDir], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const owner = spawn(process.execPath, [join(dir, 'owner.cjs'), childDir], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      detached: true,
+    });
     await once(owner.stdout, 'data');
     expect(existsSync(childDir)).toBe(true);
-    owner.kill(signal);
+    process.kill(group * (owner.pid ?? NaN), signal);
     await once(owner.stdout, 'close');
     await eventually(() => !existsSync(childDir), { within: 2_000 });
   });

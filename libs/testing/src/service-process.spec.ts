@@ -33,7 +33,7 @@ describe('ServiceProcess', () => {
     dir = await mkdtemp(join(tmpdir(), 'roost-service-'));
     await writeFile(join(dir, 'service.cjs'), SERVICE);
     await writeFile(join(dir, 'broken.cjs'), `console.error('no such module'); process.exitCode = 7;`);
-    await writeFile(join(dir, 'mute.cjs'), `console.log('mute'); setInterval(() => {}, 1000);`);
+    await writeFile(join(dir, 'mute.cjs'), `console.log('mute', process.pid); setInterval(() => {}, 1000);`);
   });
 
   afterAll(() => rm(dir, { recursive: true }));
@@ -111,11 +111,13 @@ describe('ServiceProcess', () => {
 
   it('rejects with the output, and leaves no process, when the service never gets ready', async () => {
     const failed = start({ entry: join(dir, 'mute.cjs'), readyWithinMs: 400 });
-    await expect(failed).rejects.toThrow(/not ready at http:.*\/readyz within 400 ms[^]*mute/);
+    await expect(failed).rejects.toThrow(/not ready at http:.*\/readyz within 400 ms[^]*mute \d+/);
+    const pid = Number(/mute (\d+)/.exec(String(await failed.catch((error: unknown) => error)))?.[1]);
+    expect(() => process.kill(pid, 0)).toThrow('ESRCH');
   });
 
   it('does not wait for a process without a probe', async () => {
     const worker = await start({ entry: join(dir, 'mute.cjs'), readyUrl: false });
-    await eventually(() => worker.lines.includes('mute'), { within: 5_000 });
+    await eventually(() => worker.lines.includes(`mute ${worker.pid}`), { within: 5_000 });
   });
 });
