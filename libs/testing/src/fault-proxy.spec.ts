@@ -123,8 +123,7 @@ describe('FaultProxy', () => {
   });
 
   it('never delivers what a blackhole swallowed, nor what follows it on that connection', async () => {
-    const deaf = await openAndPing();
-    const idle = await openAndPing();
+    const [deaf, idle] = await Promise.all([openAndPing(), openAndPing()]);
     await proxy.blackhole();
     deaf.send('SET', 'lost', '1');
     await deaf.expectSilence();

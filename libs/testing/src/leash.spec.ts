@@ -6,15 +6,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { transformFile } from '@swc/core';
 import { eventually } from './eventually.js';
-import { leash } from './leash.js';
+import { Leash } from './leash.js';
 
 /** A process that keeps a frozen child and a directory on a leash, and says so; its output ends when both have ended. */
 const OWNER = `
   const { spawn } = require('node:child_process');
-  const { leash } = require('./leash.cjs');
+  const { Leash } = require('./leash.cjs');
   const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: ['ignore', 'inherit', 'ignore'] });
   child.kill('SIGSTOP');
-  leash(child.pid, process.argv[2]);
+  new Leash(process.argv[2]).hold(child);
   console.log('leashed');
 `;
 
@@ -50,10 +50,19 @@ describe('leash', () => {
     await eventually(() => !existsSync(childDir), { within: 2_000 });
   });
 
+  it('removes the directory when no child is left to end', async () => {
+    const childDir = await mkdtemp(join(dir, 'child-'));
+    const owner = `const { Leash } = require('./leash.cjs'); new Leash(process.argv[2]);`;
+    await writeFile(join(dir, 'brief.cjs'), owner);
+    spawn(process.execPath, [join(dir, 'brief.cjs'), childDir], { stdio: 'ignore' });
+    await eventually(() => !existsSync(childDir), { within: 2_000 });
+  });
+
   it('lets go when told so', async () => {
     const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' });
-    const letGo = leash(child.pid ?? 0);
-    letGo();
+    const leash = new Leash();
+    leash.hold(child);
+    leash.cut();
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(hasEnded(child)).toBe(false);
     child.kill('SIGKILL');

@@ -109,6 +109,10 @@ describe('ServiceProcess', () => {
     await expect(start({ entry: join(dir, 'broken.cjs') })).rejects.toThrow(/code 7[^]*no such module/);
   });
 
+  it('rejects at once when the process cannot even be started', async () => {
+    await expect(start({ cwd: join(dir, 'nowhere') })).rejects.toThrow(/ended \(code null[^]*ENOENT/);
+  });
+
   it('rejects with the output, and leaves no process, when the service never gets ready', async () => {
     const failed = start({ entry: join(dir, 'mute.cjs'), readyWithinMs: 400 });
     await expect(failed).rejects.toThrow(/not ready at http:.*\/readyz within 400 ms[^]*mute \d+/);

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from './eventually.js';
-import { leash } from './leash.js';
+import { Leash } from './leash.js';
 import { freePort } from './ports.js';
 
 /** How a {@link ServiceProcess} is started. */
@@ -149,12 +149,17 @@ export class ServiceProcess {
   }
 
   async #watchExit(): Promise<ProcessExit> {
+    const leash = new Leash();
+    leash.hold(this.#child);
     const closed = new Promise((resolve) => this.#child.once('close', resolve));
-    const exit = await new Promise<ProcessExit>((resolve, reject) => {
-      this.#child.once('error', reject); // node itself could not be started
+    const exit = await new Promise<ProcessExit>((resolve) => {
+      this.#child.once('error', (error) => {
+        this.output += `${error.message}\n`; // it could not even be started: a missing `cwd`, for one
+        resolve({ code: null, signal: null });
+      });
       this.#child.once('exit', (code, signal) => resolve({ code, signal }));
-      if (this.#child.pid !== undefined) this.#child.once('exit', leash(this.#child.pid));
     });
+    leash.cut();
     await Promise.race([closed, sleep(250)]); // a grandchild may hold the pipes open for longer
     return (this.#exit = exit);
   }
