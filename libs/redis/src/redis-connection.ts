@@ -127,7 +127,7 @@ export class RedisConnection {
 
   #subscriber(events: { ready(): void; lost(): void }): Lane {
     return new Lane(this.#clients!.create('subscriber'), this.#heartbeat, {
-      ready: events.ready,
+      ready: () => events.ready(),
       lost: (errorClass, wasReady) => {
         this.#metrics.error(errorClass);
         if (!wasReady) return;
