@@ -1,0 +1,3 @@
+export { ProblemFilter } from './problem.filter.js';
+export { AdminClosedError, AdminTokenError, InvalidRequestError, type RequestIssue } from './http.errors.js';
+export { answerTo, type Problem } from './problem.js';
