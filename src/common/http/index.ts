@@ -1,0 +1,5 @@
+export { AdminGuard } from './admin.guard.js';
+export { serveOpenApi } from './openapi.js';
+export { ApiProblems } from './problem-docs.js';
+export { requestIdOf } from './request-id.js';
+export { requestSchemaPipe } from './request-schema.pipe.js';
