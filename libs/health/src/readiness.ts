@@ -1,5 +1,5 @@
 import { HttpException, Injectable } from '@nestjs/common';
-import { HealthCheckService, HealthIndicatorService, type HealthIndicatorFunction } from '@nestjs/terminus';
+import { HealthCheckService, type HealthIndicatorFunction } from '@nestjs/terminus';
 import { HealthRegistry, type HealthReport } from '@roost/redis';
 import { Lifecycle } from './lifecycle.js';
 import { publicReport } from './public-report.js';
@@ -17,21 +17,17 @@ export interface Readiness {
 export class ReadinessService {
   constructor(
     private readonly registry: HealthRegistry,
-    private readonly indicators: HealthIndicatorService,
     private readonly checks: HealthCheckService,
     private readonly lifecycle: Lifecycle,
   ) {}
 
   async read(): Promise<Readiness> {
-    const checks = Object.entries(this.registry.reports()).map(([name, report]) => this.#indicator(name, report));
+    const checks = Object.entries(this.registry.reports()).map(([name, report]): HealthIndicatorFunction => () => ({
+      [name]: publicReport(report),
+    }));
     const { status, details } = await this.checks.check(checks).catch(resultOf);
     // Terminus learns of a shutdown only after all modules have been told to stop taking work: that may take a while.
     return { status: this.lifecycle.stopping ? 'shutting_down' : status, details };
-  }
-
-  #indicator(name: string, report: HealthReport): HealthIndicatorFunction {
-    const { status, ...details } = publicReport(report);
-    return () => this.indicators.check(name)[status](details);
   }
 }
 

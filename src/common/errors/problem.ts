@@ -34,7 +34,8 @@ export function answerTo(error: unknown): ProblemAnswer {
 function ofRoost(error: RoostError): ProblemAnswer {
   // What a 5xx says is for operators (which command, which deadline); the client only needs to know when to return.
   const detail = error.httpStatus < 500 ? error.message : 'The service cannot do this just now. Try again later.';
-  const retryAfter = error.retryAfterMs === undefined ? {} : { 'Retry-After': seconds(error.retryAfterMs) };
+  const retryAfter: Record<string, string> =
+    error.retryAfterMs === undefined ? {} : { 'Retry-After': seconds(error.retryAfterMs) };
   return answer(error.httpStatus, error.code, detail, {}, retryAfter);
 }
 
