@@ -40,7 +40,6 @@ export class Backend {
   #current: BackendName = 'memory';
   #since = new Date();
   #changedAt = performance.now();
-  #reason: string | null;
   #forced: BackendName | null = null;
   readonly #listeners = new Set<(change: BackendChange) => void>();
   readonly #requiredBy = new Set<string>();
@@ -52,7 +51,6 @@ export class Backend {
     /** Absent when no Redis is configured, or none is wanted. */
     private readonly breakers: { readonly read: Breaker; readonly write: Breaker } | undefined,
   ) {
-    this.#reason = this.#whyNotRedis();
     if (mode === 'redis') this.require(`connection "${connection}"`);
   }
 
@@ -67,7 +65,10 @@ export class Backend {
 
   /** Why memory serves: the class of the error, `forced`, `configured`, `not_configured` or `connecting`; else null. */
   get reason(): string | null {
-    return this.#reason;
+    if (this.#current === 'redis') return null;
+    if (this.#forced === 'memory') return 'forced';
+    if (this.mode === 'memory') return 'configured';
+    return this.breakers?.write.reason ?? 'not_configured';
   }
 
   /** Whether there is a Redis that could serve. */
@@ -113,20 +114,21 @@ export class Backend {
   /** Takes over what breakers and operators decided, and tells listeners when that is a transition. */
   refresh(): void {
     const to = this.#forced ?? (this.breakers?.write.state === 'closed' ? 'redis' : 'memory');
-    this.#reason = to === 'redis' ? null : this.#whyNotRedis();
-    if (to === this.#current) return;
+    const from = this.#current;
+    if (to === from) return;
     const now = performance.now();
+    const afterMs = Math.round(now - this.#changedAt);
+    this.#current = to;
+    this.#since = new Date();
+    this.#changedAt = now;
     const change: BackendChange = {
       connection: this.connection,
-      from: this.#current,
+      from,
       to,
-      reason: this.#reason,
-      at: new Date(),
-      afterMs: Math.round(now - this.#changedAt),
+      reason: this.reason,
+      at: this.#since,
+      afterMs,
     };
-    this.#current = to;
-    this.#since = change.at;
-    this.#changedAt = now;
     if (changeChannel.hasSubscribers) changeChannel.publish(change);
     for (const listener of this.#listeners) listener(change);
   }
@@ -137,16 +139,10 @@ export class Backend {
       mode: this.mode,
       current: this.#current,
       since: this.#since.toISOString(),
-      reason: this.#reason,
+      reason: this.reason,
       forced: this.#forced !== null,
       read: this.breakers?.read.state ?? 'open',
       write: this.breakers?.write.state ?? 'open',
     };
-  }
-
-  #whyNotRedis(): string {
-    if (this.#forced === 'memory') return 'forced';
-    if (this.mode === 'memory') return 'configured';
-    return this.breakers?.write.reason ?? 'not_configured';
   }
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 
 /**
- * A 128-bit SHA-256 digest, 22 characters of base64url. Whatever is secret or personal is digested before it becomes
+ * The first 132 bits of a SHA-256 digest, as 22 characters of base64url. Whatever is secret or personal is digested before it becomes
  * part of a key or an argument, because tracing publishes both.
  */
 export function digest(text: string): string {

@@ -12,7 +12,7 @@ const PATTERNS: readonly (readonly [ErrorClass, RegExp])[] = [
   ['not_ready', /^(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY)\b|max number of clients reached/],
   [
     'unreachable',
-    /ECONN(REFUSED|RESET|ABORTED)|EPIPE|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|ENOENT|Connection is closed|Stream isn't writeable|max retries per request|Command aborted due to connection close|socket hang up|fetch failed|\b50[234]\b|certificate|self[- ]signed|SSL|TLS|Protocol error|Socket closed|disconnected/i,
+    /ECONN(REFUSED|RESET|ABORTED)|EPIPE|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|ENOENT|Connection is closed|Stream isn't writeable|max retries per request|Command aborted due to connection close|socket hang up|fetch failed|\b50[234]\b|certificate|self[- ]signed|\bSSL|\bTLS|Protocol error|Socket closed|disconnected/i,
   ],
 ];
 

@@ -6,7 +6,7 @@ export interface LaneEvents {
   /** The connection can take commands. */
   ready(): void;
   /** The connection was lost, or an attempt to open it failed. */
-  lost(errorClass: ErrorClass, wasReady: boolean): void;
+  lost(errorClass: ErrorClass, wasReady: boolean, message: string | undefined): void;
 }
 
 export interface Heartbeat {
@@ -23,7 +23,7 @@ export class Lane {
   /** When the present socket became ready, in monotonic ms. */
   readyAt = -Infinity;
   #heartbeat: NodeJS.Timeout | undefined;
-  #lastError: unknown;
+  #lastError: Error | undefined;
   #wasReady = false;
   #closing = false;
 
@@ -45,7 +45,9 @@ export class Lane {
       clearInterval(this.#heartbeat);
       const wasReady = this.#wasReady;
       this.#wasReady = false;
-      if (!this.#closing) events.lost(this.#lastError ? classifyError(this.#lastError) : 'unreachable', wasReady);
+      if (this.#closing) return;
+      const error = this.#lastError;
+      events.lost(error ? classifyError(error) : 'unreachable', wasReady, error?.message);
     });
   }
 
@@ -62,7 +64,7 @@ export class Lane {
   open(): void {
     const { status } = this.client;
     if (status === 'wait' || status === 'reconnecting')
-      this.client.connect().catch((error) => (this.#lastError = error));
+      this.client.connect().catch((error: Error) => (this.#lastError = error));
   }
 
   /** Gives up this socket and everything that waits on it, and connects anew. */

@@ -13,7 +13,7 @@ export type Direction = 'read' | 'write';
 /** What the connection wants to know of each command. */
 export interface CommandObserver {
   /** `command` is the command's or the script's name, never its arguments. */
-  finished(direction: Direction, command: string, durationMs: number, failure: ErrorClass | undefined): void;
+  finished(direction: Direction, command: string, durationMs: number, failure?: ErrorClass, message?: string): void;
 }
 
 /** Published on `roost:redis:command` after each command. */
@@ -74,36 +74,43 @@ export class RedisCommands extends Commands {
     const lane = this.#laneFor(direction);
     const startedAt = performance.now();
     return new Promise((resolve, reject) => {
-      const settle = (failure: ErrorClass | undefined) => {
+      const settle = (failure?: ErrorClass, message?: string) => {
         const durationMs = performance.now() - startedAt;
-        this.observer.finished(direction, label, durationMs, failure);
+        this.observer.finished(direction, label, durationMs, failure, message);
         if (commandChannel.hasSubscribers) {
           const { connection } = this;
-          const message: CommandMessage = { connection, command: label, direction, durationMs, failure };
-          commandChannel.publish(message);
+          commandChannel.publish({
+            connection,
+            command: label,
+            direction,
+            durationMs,
+            failure,
+          } satisfies CommandMessage);
         }
       };
       const command = new Command(name.toLowerCase(), args.map(this.#wire), { replyEncoding: 'utf8' });
       let expired = false;
       const stop = this.deadlines.start(() => {
         expired = true;
-        settle('timeout');
-        reject(new RedisTimeoutError(label, this.deadlines.timeoutMs));
+        const error = new RedisTimeoutError(label, this.deadlines.timeoutMs);
+        settle('timeout', error.message);
+        reject(error);
       });
       command.promise.then(
         (reply) => {
           if (expired) return;
           stop();
-          settle(undefined);
+          settle();
           resolve(reply);
         },
         (error: Error) => {
           if (expired) return;
           stop();
           const failure = classifyError(error);
-          const noScript = error.message.startsWith('NOSCRIPT');
-          settle(noScript ? undefined : failure);
-          reject(toRoostError(error, failure, label));
+          const roostError = toRoostError(error, failure, label);
+          if (error.message.startsWith('NOSCRIPT')) settle();
+          else settle(failure, roostError.message);
+          reject(roostError);
         },
       );
       if (lane.ready) lane.cork.hold((lane.client as unknown as { stream?: import('node:net').Socket }).stream);

@@ -1,0 +1,18 @@
+import { toMs, type Duration } from './duration.js';
+
+describe('toMs', () => {
+  it.each([
+    ['250ms', 250],
+    ['30s', 30_000],
+    ['5m', 300_000],
+    ['1h', 3_600_000],
+    ['7d', 604_800_000],
+    ['0.5s', 500],
+    [42, 42],
+  ] as const)('reads %p as %p ms', (duration, ms) => expect(toMs(duration)).toBe(ms));
+
+  it.each(['', '5', 's', '-1s', '1w', '0s', '0.1ms', 0, -5, 1.5, NaN, Infinity, undefined, null, '9e9d'])(
+    'refuses %p and says what it expected',
+    (wrong) => expect(() => toMs(wrong as Duration)).toThrow(/Expected a duration such as '30s'/),
+  );
+});
