@@ -140,7 +140,13 @@ describe.each(adapters)('HealthModule on %s', (_, createAdapter) => {
     ]);
     const text = await response.text();
     expect(text).toMatch(/^roost_test_total 3$/m);
-    expect(text).toMatch(/^process_cpu_seconds_total /m);
+    for (const name of [
+      'process_cpu_seconds_total',
+      'process_resident_memory_bytes',
+      'nodejs_eventloop_lag_p99_seconds',
+    ]) {
+      expect(Number(new RegExp(`^${name} (.+)$`, 'm').exec(text)?.[1])).toBeGreaterThanOrEqual(0);
+    }
   });
 
   it('leaves the process out of the metrics unless asked', async () => {

@@ -5,6 +5,7 @@ import { resolveHealthOptions } from './health.options.js';
 import { Lifecycle } from './lifecycle.js';
 import { MetricsController } from './metrics.controller.js';
 import { ProbesController } from './probes.controller.js';
+import { ProcessMetrics } from './process-metrics.js';
 import { ReadinessService } from './readiness.js';
 
 /**
@@ -21,6 +22,7 @@ import { ReadinessService } from './readiness.js';
   providers: [
     { provide: HEALTH_SETTINGS, inject: [HEALTH_OPTIONS], useFactory: resolveHealthOptions },
     Lifecycle,
+    ProcessMetrics,
     ReadinessService,
   ],
   exports: [Lifecycle, ReadinessService],

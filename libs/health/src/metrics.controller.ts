@@ -1,8 +1,6 @@
-import { Controller, Get, Inject, Res, type OnModuleInit } from '@nestjs/common';
+import { Controller, Get, Res } from '@nestjs/common';
 import { Metrics } from '@roost/redis';
-import { collectDefaultMetrics } from 'prom-client';
-import { HEALTH_SETTINGS } from './health.module-definition.js';
-import type { HealthSettings } from './health.options.js';
+import { ProcessMetrics } from './process-metrics.js';
 
 /** The part of a response that Express and Fastify share. */
 interface Response {
@@ -11,19 +9,16 @@ interface Response {
 
 /** The metrics of this application in Prometheus' text format. */
 @Controller()
-export class MetricsController implements OnModuleInit {
+export class MetricsController {
   constructor(
     private readonly metrics: Metrics,
-    @Inject(HEALTH_SETTINGS) private readonly settings: HealthSettings,
+    private readonly process: ProcessMetrics,
   ) {}
-
-  onModuleInit(): void {
-    if (this.settings.processMetrics) collectDefaultMetrics({ register: this.metrics.registry });
-  }
 
   /** Everything that Prometheus scrapes. */
   @Get('metrics')
   async read(@Res({ passthrough: true }) response: Response): Promise<string> {
+    this.process.read();
     response.header('Content-Type', this.metrics.registry.contentType);
     return this.metrics.registry.metrics();
   }
