@@ -34,8 +34,11 @@ const ALGORITHMS: Record<AlgorithmName, Algorithm<unknown>> = { gcra, 'fixed-win
 
 /** Counts in this process, with the same results as Redis. Bounded: when full, forgets whom it has not seen for longest. */
 export class MemoryRateLimitStore extends RateLimitStore {
-  // A Map keeps insertion order, and every charge inserts anew: the first entry is the least recently charged one.
+  // A Map keeps insertion order, and every request inserts anew: the first entry is the one unused for longest.
   readonly #entries = new Map<string, Entry>();
+  // Kept from one eviction to the next, because a Map leaves holes where entries were deleted, and a new iterator walks
+  // over all of them; but not for longer, because it keeps every table alive that the Map has outgrown since.
+  #oldest: MapIterator<[string, Entry]> | undefined;
   readonly #maxEntries: number;
   readonly #nowUs: () => number;
   readonly #onEvict: (() => void) | undefined;
@@ -78,6 +81,7 @@ export class MemoryRateLimitStore extends RateLimitStore {
   sweep(): void {
     const nowUs = this.#nowUs();
     for (const [name, entry] of this.#entries) if (entry.expiresUs <= nowUs) this.#entries.delete(name);
+    this.#oldest = undefined;
   }
 
   /** Stops sweeping and forgets everything. */
@@ -91,6 +95,7 @@ export class MemoryRateLimitStore extends RateLimitStore {
     const levels = limits.map((limit) => this.#levelOf(limit, nowUs));
     const fit = limits.map((limit, i) => fits(levels[i]!, limit.limit, limit.cost));
     const allowed = !fit.includes(false);
+    if (!allowed && mode === 'consume') for (const { key } of limits) this.#touch(key.name);
     return {
       allowed,
       limits: limits.map((limit, i) => {
@@ -123,14 +128,23 @@ export class MemoryRateLimitStore extends RateLimitStore {
     });
   }
 
+  /** Who keeps trying is remembered as long as who gets in. */
+  #touch(name: string): void {
+    const entry = this.#entries.get(name);
+    if (!entry) return;
+    this.#entries.delete(name);
+    this.#entries.set(name, entry);
+  }
+
   #evict(nowUs: number): void {
-    for (const [name, entry] of this.#entries) {
-      this.#entries.delete(name);
-      if (entry.expiresUs <= nowUs) return;
-      this.#evicted++;
-      this.#onEvict?.();
-      return;
-    }
+    let next = this.#oldest?.next();
+    if (!next || next.done) next = (this.#oldest = this.#entries.entries()).next();
+    if (next.done) return;
+    const [name, { expiresUs }] = next.value;
+    this.#entries.delete(name);
+    if (expiresUs <= nowUs) return;
+    this.#evicted++;
+    this.#onEvict?.();
   }
 }
 
