@@ -4,7 +4,7 @@ export type ErrorClass =
 
 const PATTERNS: readonly (readonly [ErrorClass, RegExp])[] = [
   ['caller_abort', /\bAbortError: The user aborted|operation was aborted by the caller/],
-  ['timeout', /timed out|timeout expecting data|TimeoutError|ETIMEDOUT.*command|did not answer/i],
+  ['timeout', /timed out|socket timeout|TimeoutError|ETIMEDOUT.*command|did not answer/i],
   ['read_only', /^(READONLY|NOREPLICAS)\b/],
   ['full', /^(OOM|MISCONF)\b|DB capacity quota exceeded/],
   ['quota', /max (daily request|requests) limit exceeded|max concurrent connections exceeded|\b429\b/],
@@ -16,13 +16,17 @@ const PATTERNS: readonly (readonly [ErrorClass, RegExp])[] = [
   ],
 ];
 
-/** The class of an error that Redis, the client or the network gave; what nobody knows is a `bug`, so that it surfaces. */
+/**
+ * The class of an error that Redis, the client or the network gave. An unknown reply of Redis is a `bug`, so that it
+ * surfaces; an unknown error of the operating system means that Redis was not reached.
+ */
 export function classifyError(error: unknown): ErrorClass {
   const { message, code, name } = error as { message?: string; code?: string; name?: string };
   const text = String(message ?? error);
   if (name === 'AbortError' && !/connection close/.test(text)) return 'caller_abort';
   const probe = code && !text.includes(code) ? `${text} ${code}` : text;
-  return PATTERNS.find(([, pattern]) => pattern.test(probe))?.[0] ?? 'bug';
+  const known = PATTERNS.find(([, pattern]) => pattern.test(probe))?.[0];
+  return known ?? (code !== undefined && name !== 'ReplyError' ? 'unreachable' : 'bug');
 }
 
 /** Whether an error of this class says that Redis is not available to reads, writes, both or neither. */

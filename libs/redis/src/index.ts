@@ -1,11 +1,27 @@
+// Module
+export { RedisModule } from './redis.module.js';
+export type { RedisConnectionOptions, RedisModuleOptions } from './redis.options.js';
+export { getBackendToken, getRedisToken, InjectBackend, InjectRedis } from './redis.tokens.js';
+
+// Connections and what features ask of them
+export { Backend, type BackendChange, type BackendMode, type BackendName, type BackendState } from './backend.js';
+export { Commands, type CommandArg } from './commands.js';
+export { PubSub, type MessageHandler, type PubSubGap } from './pubsub.js';
+export { RedisConnection } from './redis-connection.js';
+export { RedisConnections } from './redis-connections.js';
+export { parseRedisUrl, type RedisAddress } from './connection-url.js';
+export type { CommandMessage } from './redis-commands.js';
+
 // Keys and scripts
 export { defineKey, Key, type KeyDefinition, type KeyOptions, type KeyParts } from './key.js';
 export { defineScript, type ByName, type Script, type ScriptArg } from './script.js';
+export { redisKeys } from './redis.keys.js';
 export { digest, shareOf } from './digest.js';
 export { show, toMs, type Duration } from './duration.js';
 
-// Commands
-export { Commands, type CommandArg } from './commands.js';
+// Metrics and health, which every lib contributes to
+export { LATENCY_BUCKETS, Metrics } from './metrics.js';
+export { HealthRegistry, type HealthReport } from './health.registry.js';
 
 // Errors
 export { classifyError, stops, type ErrorClass } from './error-class.js';
@@ -13,6 +29,7 @@ export {
   CrossSlotError,
   InvalidKeyError,
   InvalidOptionsError,
+  isRedisUnavailable,
   RedisNotConfiguredError,
   RedisReplyError,
   RedisRequiredError,

@@ -88,3 +88,8 @@ export class RedisNotConfiguredError extends RoostError {
     super(`Redis connection "${connection}" has no \`url\`. Set one (REDIS_URL in the service) to use the raw client.`);
   }
 }
+
+/** Whether Redis could not serve, as opposed to a mistake in what it was asked. */
+export function isRedisUnavailable(error: unknown): error is RedisUnavailableError {
+  return error instanceof RedisUnavailableError;
+}

@@ -1,1 +1,16 @@
-export {};
+// Servers
+export { RedisServer, type CommandCalls, type CommandMonitor } from './redis-server.js';
+export type { RedisServerOptions } from './redis-server.options.js';
+
+// Networks
+export { FaultProxy, type FaultProxyOptions } from './fault-proxy.js';
+
+// Processes
+export { ServiceProcess, type LogEntry, type ProcessExit, type ServiceProcessOptions } from './service-process.js';
+
+// Waiting and ports
+export { eventually, type EventuallyOptions } from './eventually.js';
+export { freePort } from './ports.js';
+
+// Certificates
+export { makeCertificates, type Certificates } from './tls.js';

@@ -1,0 +1,47 @@
+import { Redis, type RedisOptions } from 'ioredis';
+import { settingsFor, type ConnectionRole } from './connection-settings.js';
+import { addressOptions, parseRedisUrl, readPassword } from './connection-url.js';
+import type { ResolvedConnection } from './redis.options.js';
+
+/** Makes the clients of one connection: its address and login with the settings of a role. */
+export class ClientFactory {
+  readonly #address: RedisOptions;
+
+  constructor(
+    name: string,
+    private readonly options: ResolvedConnection,
+  ) {
+    const { url, client, tls } = options;
+    this.#address = url === undefined ? { ...client!.options, keyPrefix: '' } : addressOptions(parseRedisUrl(url), tls);
+    this.#address.connectionName = `roost:${name}`;
+  }
+
+  optionsFor(role: ConnectionRole): RedisOptions {
+    const { connectTimeoutMs, commandTimeoutMs } = this.options;
+    const timing = { connectTimeoutMs, socketTimeoutMs: Math.max(1_000, 2 * commandTimeoutMs) };
+    return { ...this.#address, ...settingsFor(role, timing), ...this.#login() };
+  }
+
+  create(role: ConnectionRole, overrides: RedisOptions = {}): Redis {
+    const client = new Redis({ ...this.optionsFor(role), ...overrides });
+    const { retryStrategy } = client.options;
+    if (this.options.passwordFile !== undefined && retryStrategy) {
+      client.options.retryStrategy = (attempt) => {
+        Object.assign(client.options, this.#login());
+        return retryStrategy(attempt);
+      };
+    }
+    return client;
+  }
+
+  /** While a mounted secret is being replaced its file may be missing for a moment: the last password stays. */
+  #login(): RedisOptions {
+    if (this.options.passwordFile === undefined) return {};
+    try {
+      this.#address.password = readPassword(this.options.passwordFile);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+    return { password: this.#address.password };
+  }
+}

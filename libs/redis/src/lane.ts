@@ -1,0 +1,111 @@
+import type { Redis } from 'ioredis';
+import { Cork } from './cork.js';
+import { classifyError, type ErrorClass } from './error-class.js';
+
+export interface LaneEvents {
+  /** The connection can take commands. */
+  ready(): void;
+  /** The connection was lost, or an attempt to open it failed. */
+  lost(errorClass: ErrorClass, wasReady: boolean): void;
+}
+
+export interface Heartbeat {
+  readonly everyMs: number;
+  readonly deadlineMs: number;
+}
+
+/**
+ * One connection that Roost owns. A client's `status` is not health: a socket can look open for a quarter of an hour
+ * while nobody answers, so an idle connection is asked for a sign of life, and destroyed when it gives none.
+ */
+export class Lane {
+  readonly cork = new Cork();
+  /** When the present socket became ready, in monotonic ms. */
+  readyAt = -Infinity;
+  #heartbeat: NodeJS.Timeout | undefined;
+  #lastError: unknown;
+  #wasReady = false;
+  #closing = false;
+
+  constructor(
+    readonly client: Redis,
+    heartbeat: Heartbeat,
+    events: LaneEvents,
+  ) {
+    // Attached before connecting: without a listener an error would be printed, or end the process.
+    client.on('error', (error) => (this.#lastError = error));
+    client.on('ready', () => {
+      this.readyAt = performance.now();
+      this.#wasReady = true;
+      this.#lastError = undefined;
+      this.#beat(heartbeat);
+      events.ready();
+    });
+    client.on('close', () => {
+      clearInterval(this.#heartbeat);
+      const wasReady = this.#wasReady;
+      this.#wasReady = false;
+      if (!this.#closing) events.lost(this.#lastError ? classifyError(this.#lastError) : 'unreachable', wasReady);
+    });
+  }
+
+  get ready(): boolean {
+    return this.client.status === 'ready';
+  }
+
+  /** Whether nobody has needed this connection yet. */
+  get unused(): boolean {
+    return this.client.status === 'wait';
+  }
+
+  /** Begins to connect; failures come back as `lost` events, and the client goes on trying. */
+  open(): void {
+    const { status } = this.client;
+    if (status === 'wait' || status === 'reconnecting')
+      this.client.connect().catch((error) => (this.#lastError = error));
+  }
+
+  /** Gives up this socket and everything that waits on it, and connects anew. */
+  reset(): void {
+    if (this.#closing || this.client.status === 'wait') return;
+    this.#socket?.destroy();
+  }
+
+  /** Says goodbye within the deadline; a frozen server is not waited for. */
+  async close(deadlineMs: number): Promise<void> {
+    this.#closing = true;
+    clearInterval(this.#heartbeat);
+    this.cork.flush();
+    if (this.ready) await withDeadline(this.client.quit(), deadlineMs);
+    const socket = this.#socket;
+    this.client.disconnect();
+    socket?.destroy();
+  }
+
+  get #socket() {
+    return (this.client as unknown as { stream?: import('node:net').Socket }).stream;
+  }
+
+  #beat({ everyMs, deadlineMs }: Heartbeat): void {
+    clearInterval(this.#heartbeat);
+    this.#heartbeat = setInterval(() => {
+      const socket = this.#socket;
+      const bytes = socket?.bytesRead;
+      // Any byte that arrives is a sign of life: a reply may be stuck behind a long script and yet Redis is there.
+      const deadline = setTimeout(() => {
+        if (socket === this.#socket && socket?.bytesRead === bytes) socket?.destroy();
+      }, deadlineMs).unref();
+      this.client.ping().then(
+        () => clearTimeout(deadline),
+        () => clearTimeout(deadline),
+      );
+    }, everyMs).unref();
+  }
+}
+
+async function withDeadline(work: Promise<unknown>, deadlineMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise<void>((resolve) => (timer = setTimeout(resolve, deadlineMs)));
+  await Promise.race([work.catch((error: unknown) => error), deadline]);
+  clearTimeout(timer);
+}
