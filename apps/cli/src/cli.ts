@@ -5,5 +5,5 @@ export interface Cli {
   readonly terminal: Terminal;
   readonly env: NodeJS.ProcessEnv;
   /** From now on Ctrl-C aborts this signal instead of ending the process; the second one ends it. */
-  interruption(): AbortSignal;
+  readonly interruption: () => AbortSignal;
 }

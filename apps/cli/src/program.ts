@@ -45,6 +45,7 @@ export async function run(args: readonly string[], cli: Cli): Promise<number> {
     .option('--connections <count>', 'how many at once', '16')
     .option('--keys <count>', 'how many API keys (pro-loadtest-N) share the requests', '50')
     .option('--timeout <duration>', 'a later answer counts as none', '5s')
+    .option('--max-p95 <duration>', 'what 95 of 100 answers have to stay below', '120ms')
     .addOption(
       new Option('--expect-backend <name>', 'which backend has to decide')
         .choices(['redis', 'memory', 'any'])

@@ -45,7 +45,7 @@ export const ping: Step = async (visit) => {
 /** Who are we to the server? Neither the password nor the server's own words about it are ever repeated. */
 export const auth: Step = async (visit) => {
   const { target, redis } = visit;
-  if (target.password === '') {
+  if (!target.password) {
     return visit.asksForPassword
       ? failure('NOAUTH: the server asks for a password, and none is set', `Put it into ${WHERE_PASSWORD}.`)
       : withoutPassword(visit);
@@ -80,14 +80,14 @@ export const auth: Step = async (visit) => {
 
 /** Is there the database that the URL names? Skipped for database 0. */
 export const database: Step = async ({ target, redis }) => {
-  if (target.database === 0) return null;
-  const reply = await redis.call('SELECT', String(target.database));
+  if (target.db === 0) return null;
+  const reply = await redis.call('SELECT', String(target.db));
   return reply instanceof ReplyError
     ? failure(
-        `database ${target.database} was refused (${reply.code})`,
+        `database ${target.db} was refused (${reply.code})`,
         'Use /0; Roost keeps applications apart by key prefix.',
       )
-    : ok(`database ${target.database} selected`);
+    : ok(`database ${target.db} selected`);
 };
 
 /** May we do what Roost does all the time: run a script that writes a key of ours? The key lives for a second. */

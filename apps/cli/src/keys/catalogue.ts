@@ -1,4 +1,6 @@
-import type { KeyDefinition } from '@roost/redis';
+import { redisKeys, type KeyDefinition } from '@roost/redis';
 
 /** Every kind of key that the libs declare, by lib. A lib joins by one line here. */
-export const catalogue: Readonly<Record<string, readonly KeyDefinition[]>> = {};
+export const catalogue: Readonly<Record<string, readonly KeyDefinition[]>> = {
+  redis: redisKeys,
+};

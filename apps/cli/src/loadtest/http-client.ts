@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { text } from 'node:stream/consumers';
 
 export interface Answer {
   readonly status: number;
@@ -10,6 +12,7 @@ export interface Answer {
 export class HttpClient {
   readonly #agent: HttpAgent;
   readonly #request: typeof httpRequest;
+  #closed = false;
 
   constructor(
     private readonly origin: URL,
@@ -24,43 +27,33 @@ export class HttpClient {
   async get(path: string, headers: Record<string, string>, timeoutMs: number): Promise<Answer | null> {
     const deadline = performance.now() + timeoutMs;
     const first = await this.#once(path, headers, timeoutMs);
+    if (first !== 'stale') return first;
     // A server may close an idle connection at the moment it is used again; clients then ask once more (RFC 9110 §9.2.2).
-    const again = first === 'stale' ? await this.#once(path, headers, deadline - performance.now()) : first;
-    return again === 'stale' ? null : again;
+    const leftMs = deadline - performance.now();
+    const second = leftMs > 0 && !this.#closed ? await this.#once(path, headers, leftMs) : null;
+    return second === 'stale' ? null : second;
   }
 
   close(): void {
+    this.#closed = true;
     this.#agent.destroy();
   }
 
-  #once(path: string, headers: Record<string, string>, timeoutMs: number): Promise<Answer | 'stale' | null> {
-    return new Promise((resolve) => {
-      const request = this.#request(new URL(path, this.origin), { agent: this.#agent, headers });
-      const timer = setTimeout(() => request.destroy(), Math.max(timeoutMs, 1));
-      let heard = false;
-      const done = (answer: Answer | 'stale' | null) => {
-        clearTimeout(timer);
-        resolve(answer);
-      };
-      request.on('response', (response) => {
-        heard = true;
-        void textOf(response).then((body) => done(body === null ? null : { status: response.statusCode ?? 0, body }));
-      });
-      request.on('error', ({ code }: NodeJS.ErrnoException) => {
-        if (!heard) done(request.reusedSocket && (code === 'ECONNRESET' || code === 'EPIPE') ? 'stale' : null);
-      });
+  async #once(path: string, headers: Record<string, string>, timeoutMs: number): Promise<Answer | 'stale' | null> {
+    const request = this.#request(new URL(path, this.origin), { agent: this.#agent, headers });
+    const timer = setTimeout(() => request.destroy(new Error('too late')), timeoutMs);
+    request.on('error', () => {}); // also comes after the answer has begun, when nobody waits for it any more
+    let heard = false;
+    try {
       request.end();
-    });
+      const [response] = (await once(request, 'response')) as [IncomingMessage];
+      heard = true;
+      return { status: response.statusCode ?? 0, body: await text(response) };
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      return !heard && request.reusedSocket && (code === 'ECONNRESET' || code === 'EPIPE') ? 'stale' : null;
+    } finally {
+      clearTimeout(timer);
+    }
   }
-}
-
-/** The whole body, or null when it broke off. */
-async function textOf(response: IncomingMessage): Promise<string | null> {
-  const chunks: Buffer[] = [];
-  try {
-    for await (const chunk of response) chunks.push(chunk as Buffer);
-  } catch {
-    return null;
-  }
-  return Buffer.concat(chunks).toString();
 }

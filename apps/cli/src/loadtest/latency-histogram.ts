@@ -3,7 +3,7 @@ const SMALLEST_MS = 0.01;
 
 /** Latencies in buckets 1 % wide: a run of hours takes no more memory than one of seconds. */
 export class LatencyHistogram {
-  readonly #buckets: number[] = [];
+  readonly #buckets: (number | undefined)[] = []; // sparse
   #count = 0;
   #maxMs = 0;
 
@@ -26,7 +26,7 @@ export class LatencyHistogram {
   quantile(share: number): number {
     if (this.#count === 0) return NaN;
     let left = Math.ceil(share * this.#count);
-    const bucket = this.#buckets.findIndex((count = 0) => (left -= count) <= 0);
+    const bucket = this.#buckets.findIndex((count) => (left -= count ?? 0) <= 0);
     return Math.min(SMALLEST_MS * Math.exp(bucket * STEP), this.#maxMs);
   }
 }

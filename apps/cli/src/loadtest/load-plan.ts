@@ -21,6 +21,7 @@ export interface LoadFlags {
   readonly connections: string;
   readonly keys: string;
   readonly timeout: string;
+  readonly maxP95: string;
   readonly iOwnThisTarget?: boolean;
 }
 
@@ -32,6 +33,8 @@ export interface LoadPlan {
   readonly connections: number;
   readonly keys: number;
   readonly timeoutMs: number;
+  /** The p95 latency that the service has to stay below. */
+  readonly maxP95Ms: number;
 }
 
 /**
@@ -80,6 +83,7 @@ export function planOf(flags: LoadFlags): LoadPlan {
     connections: whole('--connections', flags.connections, 1_024),
     keys: whole('--keys', flags.keys, 100_000),
     timeoutMs: duration('--timeout', flags.timeout),
+    maxP95Ms: duration('--max-p95', flags.maxP95),
   };
   if (problems.length > 0) throw new InvalidOptionsError('roost loadtest', problems);
   return plan;

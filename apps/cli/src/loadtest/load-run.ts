@@ -44,27 +44,28 @@ export class LoadRun {
 
   #pump(): void {
     clearTimeout(this.#timer);
+    if (this.#over) return;
     const due = Math.min(this.#total, Math.floor((this.elapsedMs / 1_000) * this.plan.ratePerSecond) + 1);
-    while (this.#sent < due && this.#inFlight < this.plan.connections) void this.#send(this.#sent++);
-    if (this.#sent === this.#total) {
-      if (this.#inFlight === 0) this.#finish();
-    } else if (this.#inFlight < this.plan.connections) {
-      this.#timer = setTimeout(() => this.#pump(), Math.max(1, this.#dueAt(this.#sent) - performance.now()));
-    } // else the next answer pumps
+    for (; this.#sent < due; this.#sent++) {
+      const leftMs = this.#dueAt(this.#sent) + this.plan.timeoutMs - performance.now();
+      // A request that waited its whole time for a connection is one whose caller has left.
+      if (leftMs <= 0) this.tally.noAnswer();
+      else if (this.#inFlight < this.plan.connections) void this.#send(this.#sent, leftMs);
+      else break; // the next answer pumps
+    }
+    if (this.#sent === this.#total && this.#inFlight === 0) this.#finish();
+    else if (this.#sent === due && due < this.#total) {
+      this.#timer = setTimeout(() => this.#pump(), Math.max(1, this.#dueAt(due) - performance.now()));
+    }
   }
 
-  async #send(index: number): Promise<void> {
-    const dueAt = this.#dueAt(index);
-    const leftMs = dueAt + this.plan.timeoutMs - performance.now();
+  async #send(index: number, leftMs: number): Promise<void> {
     this.#inFlight++;
-    // A request that waited its whole time for a connection is one whose caller has left.
-    const answer =
-      leftMs > 0
-        ? await this.#client.get(this.#path, { 'x-api-key': `pro-loadtest-${(index % this.plan.keys) + 1}` }, leftMs)
-        : await null;
+    const headers = { 'x-api-key': `pro-loadtest-${(index % this.plan.keys) + 1}` };
+    const answer = await this.#client.get(this.#path, headers, leftMs);
     this.#inFlight--;
     if (this.#over) return; // cut off by an abort, not by the server
-    if (answer) this.tally.answered(answer.status, performance.now() - dueAt);
+    if (answer) this.tally.answered(answer.status, performance.now() - this.#dueAt(index));
     else this.tally.noAnswer();
     this.#pump();
   }

@@ -38,7 +38,7 @@ export async function loadtest(flags: LoadtestFlags, { terminal, env, interrupti
   terminal.line();
   for (const line of results(load.tally, tookMs)) terminal.line(line);
   terminal.line();
-  const judgements = judge(load.tally, watch.seen, flags.expectBackend);
+  const judgements = judge(load.tally, watch.seen, { maxP95Ms: plan.maxP95Ms, backend: flags.expectBackend });
   const rows = judgements.map((each) => [each.passed ? 'PASS' : 'FAIL', each.what, each.measured, each.allowed]);
   for (const line of columns(rows, [2])) terminal.line(line);
   return judgements.every(({ passed }) => passed) && !signal.aborted ? 0 : 1;
