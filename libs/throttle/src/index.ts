@@ -1,1 +1,41 @@
-export {};
+// Module
+export { ThrottleModule } from './throttle.module.js';
+export type {
+  HeaderDialect,
+  KeySource,
+  LimitOptions,
+  OutagePolicy,
+  PolicyRef,
+  ThrottleOptions,
+  TierLimit,
+} from './throttle.options.js';
+
+// Service and decisions
+export { RateLimiter, type ConsumeOptions, type DecisionMessage, type Subject } from './rate-limiter.service.js';
+export { decisionOf, type Decision, type DecisionState, type PolicyDecision } from './decision.js';
+
+// Decorators and guard
+export { RateLimit, SkipRateLimit } from './rate-limit.decorator.js';
+export { RateLimitGuard } from './rate-limit.guard.js';
+
+// Stores
+export {
+  RateLimitStore,
+  type DecideMode,
+  type LimitRequest,
+  type LimitVerdict,
+  type StoreVerdict,
+} from './rate-limit.store.js';
+export { RedisRateLimitStore } from './redis-rate-limit.store.js';
+export { MemoryRateLimitStore, type MemoryRateLimitStoreOptions } from './memory-rate-limit.store.js';
+export type { AlgorithmName, Quota } from './algorithm.js';
+export { throttleKeys } from './rate-limit.keys.js';
+
+// Errors
+export {
+  InvalidCostError,
+  InvalidSubjectError,
+  RateLimitExceededError,
+  RateLimitUnavailableError,
+  UnknownPolicyError,
+} from './throttle.errors.js';

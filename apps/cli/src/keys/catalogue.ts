@@ -1,0 +1,6 @@
+import { redisKeys, type KeyDefinition } from '@roost/redis';
+
+/** Every kind of key that the libs declare, by lib. A lib joins by one line here. */
+export const catalogue: Readonly<Record<string, readonly KeyDefinition[]>> = {
+  redis: redisKeys,
+};

@@ -1,0 +1,74 @@
+import type { Key } from '@roost/redis';
+import type { AlgorithmName } from '../algorithm.js';
+import { limitKey } from '../rate-limit.keys.js';
+import type { DecideMode, LimitRequest, LimitVerdict, RateLimitStore, StoreVerdict } from '../rate-limit.store.js';
+
+/** A store under test, with a clock that stands still unless it is set. */
+export interface OpenedRateLimitStore {
+  readonly store: RateLimitStore;
+  /** Sets the store's clock, in µs since the epoch. */
+  setClock(us: number): void | Promise<void>;
+  /** Milliseconds until a key expires, -1 when it never will, -2 when there is none; left out where it cannot be told. */
+  ttlMs?(key: Key): Promise<number>;
+  close(): void | Promise<void>;
+}
+
+/** A whole number of hours since the epoch: every window of the vectors begins here. */
+export const EPOCH_US = 1_800_000_000_000_000;
+
+/** What is asked of one limit, by the name it has in a test. */
+export interface Ask {
+  readonly policy: string;
+  readonly limit: number;
+  readonly windowMs: number;
+  readonly algorithm?: AlgorithmName;
+  readonly cost?: number;
+}
+
+/** Speaks to a store in seconds from {@link EPOCH_US}, about a subject that no other test has. */
+export class Bench {
+  readonly #subject: string;
+
+  constructor(
+    readonly opened: OpenedRateLimitStore,
+    random: number = Math.random(),
+  ) {
+    this.#subject = `subject-${random}`;
+  }
+
+  /** Sets the clock. */
+  async at(seconds: number): Promise<this> {
+    await this.opened.setClock(EPOCH_US + Math.round(seconds * 1_000_000));
+    return this;
+  }
+
+  consume(...asks: Ask[]): Promise<StoreVerdict> {
+    return this.decide(asks, 'consume');
+  }
+
+  peek(...asks: Ask[]): Promise<StoreVerdict> {
+    return this.decide(asks, 'peek');
+  }
+
+  /** Sets the clock, and asks one limit. */
+  async ask(seconds: number, ask: Ask, mode: DecideMode = 'consume'): Promise<LimitVerdict> {
+    await this.at(seconds);
+    return (await this.decide([ask], mode)).limits[0]!;
+  }
+
+  decide(asks: readonly Ask[], mode: DecideMode): Promise<StoreVerdict> {
+    return this.opened.store.decide(
+      asks.map((ask) => this.requestOf(ask)),
+      mode,
+    );
+  }
+
+  keyOf({ policy, algorithm = 'gcra' }: Ask): Key {
+    return limitKey(algorithm, policy, this.#subject);
+  }
+
+  requestOf(ask: Ask): LimitRequest {
+    const { limit, windowMs, algorithm = 'gcra', cost = 1 } = ask;
+    return { key: this.keyOf(ask), algorithm, limit, windowUs: windowMs * 1_000, cost };
+  }
+}

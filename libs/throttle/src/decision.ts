@@ -1,0 +1,48 @@
+import type { BackendName } from '@roost/redis';
+
+/** What one limit of a decision said. */
+export interface PolicyDecision {
+  /** `login`, or `login.user` where a policy has several limits. */
+  readonly policy: string;
+  /** The limit in force; while this process decides alone, its share of the configured one. */
+  readonly limit: number;
+  readonly windowMs: number;
+  readonly remaining: number;
+  /** 0 when this limit did not object, null when waiting does not help. */
+  readonly retryAfterMs: number | null;
+  /** Until the limit is as if never used. */
+  readonly resetAfterMs: number;
+}
+
+/** `throttle`: over a limit; `block`: refused without counting, as by the outage policy `closed`. */
+export type DecisionState = 'allow' | 'throttle' | 'block';
+
+/** Whether a request may pass, and why. */
+export interface Decision {
+  readonly allowed: boolean;
+  readonly state: DecisionState;
+  /** The limits that objected. */
+  readonly violated: readonly string[];
+  /** In the order in which they were written; unlimited ones are left out. */
+  readonly policies: readonly PolicyDecision[];
+  /** The longest wait of those that objected: 0 when none did, null when waiting does not help. */
+  readonly retryAfterMs: number | null;
+  /** Who decided. */
+  readonly backend: BackendName;
+}
+
+const decisionKey = Symbol('roost.throttle.decision');
+
+/** The decision that a request was let in or refused by, for request logs: `rl_backend`, `rate_limit_state`. */
+export function decisionOf(request: unknown): Decision | undefined {
+  return typeof request === 'object' && request !== null ? holderOf(request)[decisionKey] : undefined;
+}
+
+/** Attaches the decision to the request, as Express, Fastify and Node see it. */
+export function attachDecision(request: object, decision: Decision): void {
+  holderOf(request)[decisionKey] = decision;
+}
+
+function holderOf(request: object): { [decisionKey]?: Decision } {
+  return (request as { raw?: object }).raw ?? request;
+}

@@ -1,0 +1,123 @@
+import { show, toMs } from '@roost/redis';
+import type { AlgorithmName, Quota } from './algorithm.js';
+import type { KeySource, LimitOptions, OutagePolicy } from './throttle.options.js';
+
+/** One limit with nothing left open. */
+export interface Limit {
+  /** In headers, metrics and keys: `login`, or `login.user` where a policy has several. */
+  readonly name: string;
+  /** What tells it apart within its policy: its own name, else its index. */
+  readonly part: string;
+  readonly quota: Quota | 'unlimited' | 'byTier';
+  readonly algorithm: AlgorithmName;
+  readonly key: KeySource;
+  readonly cost: Exclude<LimitOptions['cost'], undefined>;
+  readonly outage: OutagePolicy;
+}
+
+const MAX_WINDOW_MS = 366 * 86_400_000;
+const MAX_COST = Number.MAX_SAFE_INTEGER;
+const KNOWN_OPTIONS = new Set(['name', 'limit', 'window', 'algorithm', 'key', 'cost', 'outage']);
+
+/** Whether a number can be the cost of a request. */
+export function isCost(cost: unknown): cost is number {
+  return Number.isSafeInteger(cost) && (cost as number) >= 0 && (cost as number) <= MAX_COST;
+}
+
+/** What is wrong with a limit and its window, if anything. */
+export function quotaProblem({ limit, windowUs }: Quota): string | undefined {
+  if (!Number.isSafeInteger(limit) || limit < 0) {
+    return `Expected \`limit\` to be a positive integer (or 0 to refuse all), got ${show(limit)}`;
+  }
+  if (windowUs > MAX_WINDOW_MS * 1_000) return 'Expected `window` to be at most 366d';
+  if (windowUs < limit) return `Expected \`window\` to last at least 1 µs per request, got ${windowUs} µs for ${limit}`;
+  return undefined;
+}
+
+/** Completes a policy's limits. Pushes every problem, each beginning with `where`. */
+export function resolveLimits(
+  where: string,
+  name: string,
+  written: LimitOptions | readonly LimitOptions[],
+  defaults: { readonly outage: OutagePolicy; readonly tiered: boolean },
+  problems: string[],
+): readonly Limit[] {
+  const several = Array.isArray(written);
+  const all = (several ? written : [written]) as readonly LimitOptions[];
+  if (all.length === 0) problems.push(`${where}: expected at least one limit`);
+  const limits = all.map((options, index) => {
+    const found = problemsOf(options, defaults.tiered);
+    problems.push(...found.map((problem) => `${where}${all.length > 1 ? ` [${index}]` : ''}: ${problem}`));
+    const part = String((options as LimitOptions | undefined)?.name ?? index);
+    const limitName = several && all.length > 1 ? `${name}.${part}` : name;
+    return complete(options ?? {}, limitName, part, defaults.outage, found.length === 0);
+  });
+  for (const limit of limits) {
+    if (!isName(limit.name)) {
+      problems.push(`${where}: expected the name to be 1 to 128 printable ASCII characters, got ${show(limit.name)}`);
+    }
+  }
+  if (new Set(limits.map((limit) => limit.name)).size < limits.length) {
+    problems.push(`${where}: expected each limit to have a name of its own`);
+  }
+  return limits;
+}
+
+/** Names travel in structured header fields, which are ASCII (RFC 9651). */
+function isName(name: string): boolean {
+  return /^[\x20-\x7e]{1,128}$/.test(name);
+}
+
+function complete(options: LimitOptions, name: string, part: string, outage: OutagePolicy, valid: boolean): Limit {
+  const { limit, window } = options;
+  return {
+    name,
+    part,
+    quota: typeof limit === 'number' && valid ? { limit, windowUs: toMs(window!) * 1_000 } : (limit as 'unlimited'),
+    algorithm: options.algorithm ?? 'gcra',
+    key: options.key ?? 'ip',
+    cost: options.cost ?? 1,
+    outage: options.outage ?? outage,
+  };
+}
+
+function problemsOf(options: LimitOptions, tiered: boolean): string[] {
+  if (typeof options !== 'object' || options === null) return [`expected { limit, window, … }, got ${show(options)}`];
+  const problems: string[] = [];
+  const { limit, window, algorithm, key, cost, outage } = options;
+  for (const name of Object.keys(options)) {
+    if (!KNOWN_OPTIONS.has(name)) problems.push(`Unknown option \`${name}\``);
+  }
+  if (typeof limit === 'number') {
+    try {
+      const problem = quotaProblem({ limit, windowUs: toMs(window!) * 1_000 });
+      if (problem) problems.push(problem);
+    } catch (error) {
+      problems.push(`\`window\`: ${(error as Error).message}`);
+    }
+  } else if (limit !== 'unlimited' && limit !== 'byTier') {
+    problems.push(`Expected \`limit\` to be a positive integer, 'unlimited' or 'byTier', got ${show(limit)}`);
+  } else if (window !== undefined) {
+    problems.push(`Expected no \`window\` with limit '${limit}'`);
+  }
+  if (limit === 'byTier' && !tiered)
+    problems.push("`limit: 'byTier'` needs `tiers` and `tierOf` in the module's options");
+  if (algorithm !== undefined && !['gcra', 'fixed-window'].includes(algorithm)) {
+    problems.push(`Expected \`algorithm\` to be 'gcra' or 'fixed-window', got ${show(algorithm)}`);
+  }
+  if (key !== undefined && typeof key !== 'function' && !['ip', 'user', 'apiKey'].includes(key)) {
+    problems.push(`Expected \`key\` to be 'ip', 'user', 'apiKey' or a function, got ${show(key)}`);
+  }
+  if (cost !== undefined && typeof cost !== 'function' && !isCost(cost)) {
+    problems.push(`Expected \`cost\` to be a non-negative integer or a function, got ${show(cost)}`);
+  }
+  if (outage !== undefined && !isOutagePolicy(outage)) {
+    problems.push(`Expected \`outage\` to be 'local', 'open' or 'closed', got ${show(outage)}`);
+  }
+  return problems;
+}
+
+/** Whether a value names an outage policy. */
+export function isOutagePolicy(value: unknown): value is OutagePolicy {
+  return value === 'local' || value === 'open' || value === 'closed';
+}

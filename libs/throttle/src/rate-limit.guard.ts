@@ -1,0 +1,96 @@
+import { Injectable, Logger, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { attachDecision, decisionOf, type Decision } from './decision.js';
+import { isCost, type Limit } from './limit.js';
+import { closestOf, msToSeconds, rateLimitOf, rateLimitPolicyOf, retryAfterOf } from './rate-limit.headers.js';
+import { RateLimitRoutes } from './rate-limit.routes.js';
+import { RateLimitSubjects } from './rate-limit.subjects.js';
+import type { Charge } from './rate-limit.switch.js';
+import { RateLimiter } from './rate-limiter.service.js';
+import { ThrottleConfig } from './throttle.config.js';
+import { InvalidCostError, RateLimitExceededError, RateLimitUnavailableError } from './throttle.errors.js';
+
+/**
+ * Applies the limits of `@RateLimit` to HTTP requests, and puts the headers on their answers. Comes with the decorator;
+ * made global, it does not count twice. Other contexts (WebSocket, GraphQL, RPC) pass uncounted, with one warning each.
+ */
+@Injectable()
+export class RateLimitGuard implements CanActivate {
+  readonly #logger = new Logger('RateLimit');
+  readonly #uncounted = new Set<unknown>();
+
+  constructor(
+    private readonly limiter: RateLimiter,
+    private readonly routes: RateLimitRoutes,
+    private readonly subjects: RateLimitSubjects,
+    private readonly adapters: HttpAdapterHost,
+    private readonly config: ThrottleConfig,
+  ) {}
+
+  canActivate(context: ExecutionContext): boolean | Promise<boolean> {
+    const limits = this.routes.of(context.getClass(), context.getHandler() as never);
+    if (limits.length === 0) return true;
+    if (context.getType() !== 'http') return this.#passUncounted(context);
+    // The guard may be both global and on the route, or on class and method: one request is counted once.
+    if (decisionOf(context.switchToHttp().getRequest()) !== undefined) return true;
+    return this.#check(limits, context);
+  }
+
+  async #check(limits: readonly Limit[], context: ExecutionContext): Promise<boolean> {
+    const decision = await this.limiter.decide(await this.#charges(limits, context), 'consume');
+    attachDecision(context.switchToHttp().getRequest(), decision);
+    this.#setHeaders(decision, context.switchToHttp().getResponse());
+    if (decision.allowed) return true;
+    throw decision.state === 'block' ? new RateLimitUnavailableError(decision) : new RateLimitExceededError(decision);
+  }
+
+  async #charges(limits: readonly Limit[], context: ExecutionContext): Promise<Charge[]> {
+    const charges: Charge[] = [];
+    let tier: string | null | undefined;
+    let tierKnown = false;
+    for (const limit of limits) {
+      let { quota } = limit;
+      if (quota === 'byTier') {
+        if (!tierKnown) tier = await this.config.options.tierOf!(context);
+        tierKnown = true;
+        quota = this.config.tiers!.quotaOf(tier);
+      }
+      if (quota === 'unlimited') continue;
+      const cost = typeof limit.cost === 'number' ? limit.cost : limit.cost(context);
+      if (!isCost(cost)) throw new InvalidCostError(cost);
+      const subject = this.subjects.of(limit, context);
+      charges.push({ limit, quota, subject: typeof subject === 'string' ? subject : await subject, cost });
+    }
+    return charges;
+  }
+
+  #setHeaders(decision: Decision, response: unknown): void {
+    const adapter = this.adapters.httpAdapter;
+    if (decision.policies.length === 0 || adapter.isHeadersSent(response)) return;
+    const { draft, legacy } = this.config.headers;
+    if (draft && decision.state !== 'block') {
+      adapter.setHeader(response, 'RateLimit-Policy', rateLimitPolicyOf(decision));
+      adapter.setHeader(response, 'RateLimit', rateLimitOf(decision));
+    }
+    const closest = legacy && decision.state !== 'block' ? closestOf(decision) : undefined;
+    if (closest) {
+      adapter.setHeader(response, 'X-RateLimit-Limit', String(closest.limit));
+      adapter.setHeader(response, 'X-RateLimit-Remaining', String(closest.remaining));
+      adapter.setHeader(response, 'X-RateLimit-Reset', String(msToSeconds(closest.resetAfterMs)));
+    }
+    if (decision.allowed) return;
+    const retryAfter = retryAfterOf(decision);
+    if (retryAfter !== undefined) adapter.setHeader(response, 'Retry-After', retryAfter);
+    // Set here, because Nest's own exception filter would answer with application/json.
+    adapter.setHeader(response, 'Content-Type', 'application/problem+json; charset=utf-8');
+  }
+
+  #passUncounted(context: ExecutionContext): true {
+    const handler = context.getHandler();
+    if (this.#uncounted.has(handler)) return true;
+    this.#uncounted.add(handler);
+    const place = `${context.getClass().name}.${handler.name}`;
+    this.#logger.warn(`@RateLimit on ${place} limits HTTP only; its ${context.getType()} calls pass uncounted.`);
+    return true;
+  }
+}

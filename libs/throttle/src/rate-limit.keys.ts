@@ -1,0 +1,27 @@
+import { defineKey, digest, type Key } from '@roost/redis';
+import type { AlgorithmName } from './algorithm.js';
+
+// One constant hash tag: limits of different subjects (a user's and an address') are decided by one script, also on a
+// Cluster. What that costs is written down in docs/decisions/0010-one-slot-for-rate-limits.md.
+const options = { tag: 'rate', ttl: '366d', maxBytes: 40 } as const;
+
+const gcraKey = defineKey('rate:gcra:{policy}:{subject}', options);
+const fixedWindowKey = defineKey('rate:fixed-window:{policy}:{subject}', options);
+
+/** Every kind of key this lib writes. The algorithm is part of the key, so that changing it starts a limit anew. */
+export const throttleKeys = [gcraKey, fixedWindowKey] as const;
+
+const keyOf: Record<AlgorithmName, typeof gcraKey> = { gcra: gcraKey, 'fixed-window': fixedWindowKey };
+
+/** Where one limit of one subject is counted. The subject is a digest already: see {@link subjectDigest}. */
+export function limitKey(algorithm: AlgorithmName, policy: string, subject: string): Key {
+  return keyOf[algorithm].of({ policy, subject });
+}
+
+/** What a subject is called by. Kinds keep a user `1.2.3.4` and the address `1.2.3.4` apart. */
+export type SubjectKind = 'ip' | 'user' | 'apiKey' | 'custom';
+
+/** A subject as it stands in keys: who it is cannot be read from it. */
+export function subjectDigest(kind: SubjectKind, subject: string): string {
+  return digest(`${kind}:${subject}`);
+}

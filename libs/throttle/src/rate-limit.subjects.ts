@@ -1,0 +1,70 @@
+import { Injectable, type ExecutionContext } from '@nestjs/common';
+import { clientAddress, networkOf } from './client-address.js';
+import { subjectDigest, type SubjectKind } from './rate-limit.keys.js';
+import type { Limit } from './limit.js';
+import { ThrottleConfig } from './throttle.config.js';
+import { InvalidSubjectError } from './throttle.errors.js';
+
+/** What is read of an HTTP request; all of it may be missing. */
+interface HttpRequest {
+  readonly ip?: unknown;
+  readonly headers?: Readonly<Record<string, string | string[] | undefined>>;
+  readonly user?: { readonly id?: unknown; readonly sub?: unknown } | null;
+}
+
+/** Finds whom a limit counts, as the digest that stands in keys. */
+@Injectable()
+export class RateLimitSubjects {
+  constructor(private readonly config: ThrottleConfig) {}
+
+  /** Whom a request is counted as; at once where nothing has to be waited for. */
+  of({ key }: Limit, context: ExecutionContext): string | Promise<string> {
+    if (key === 'ip') return byAddress(context);
+    const { userOf = defaultUserOf, apiKeyOf = defaultApiKeyOf } = this.config.options;
+    const found = key === 'user' ? userOf(context) : key === 'apiKey' ? apiKeyOf(context) : key(context);
+    const kind = kindOf(key);
+    return isThenable(found)
+      ? found.then((subject) => digestOf(kind, subject, context))
+      : digestOf(kind, found, context);
+  }
+
+  /** Whom a limit counts when the caller names the subject: the same as when a request of that subject came in. */
+  named(limit: Limit, subject: unknown): string {
+    if (typeof subject !== 'string' || subject === '') throw new InvalidSubjectError(limit.name, subject);
+    const kind = kindOf(limit.key);
+    return subjectDigest(kind, kind === 'ip' ? (networkOf(subject) ?? subject) : subject);
+  }
+
+  /** All that a subject may have been counted as by this limit: by its own kind, and by address where it had none. */
+  everyName(limit: Limit, subject: string): readonly string[] {
+    const digests = [this.named(limit, subject), subjectDigest('ip', networkOf(subject) ?? subject)];
+    return digests[0] === digests[1] ? digests.slice(1) : digests;
+  }
+}
+
+function kindOf(key: Limit['key']): SubjectKind {
+  return typeof key === 'function' ? 'custom' : key;
+}
+
+function digestOf(kind: SubjectKind, subject: unknown, context: ExecutionContext): string {
+  const named = (typeof subject === 'string' && subject !== '') || typeof subject === 'number';
+  return named ? subjectDigest(kind, String(subject)) : byAddress(context);
+}
+
+function byAddress(context: ExecutionContext): string {
+  return subjectDigest('ip', clientAddress(context.switchToHttp().getRequest<HttpRequest | undefined>()?.ip));
+}
+
+function defaultUserOf(context: ExecutionContext): string | number | undefined {
+  const user = context.switchToHttp().getRequest<HttpRequest | undefined>()?.user;
+  return (user?.id ?? user?.sub) as string | number | undefined;
+}
+
+function defaultApiKeyOf(context: ExecutionContext): string | undefined {
+  const header = context.switchToHttp().getRequest<HttpRequest | undefined>()?.headers?.['x-api-key'];
+  return Array.isArray(header) ? header[0] : header;
+}
+
+function isThenable<T>(value: T | Promise<T>): value is Promise<T> {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
+}

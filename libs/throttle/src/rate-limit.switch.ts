@@ -1,0 +1,147 @@
+import type { Backend, BackendMode, BackendName } from '@roost/redis';
+import { isRedisUnavailable, shareOf } from '@roost/redis';
+import type { Quota } from './algorithm.js';
+import type { Limit } from './limit.js';
+import { limitKey } from './rate-limit.keys.js';
+import type { DecideMode, LimitRequest, LimitVerdict, RateLimitStore } from './rate-limit.store.js';
+
+/** What a request takes of one limit. */
+export interface Charge {
+  readonly limit: Limit;
+  readonly quota: Quota;
+  /** A digest: see `subjectDigest`. */
+  readonly subject: string;
+  readonly cost: number;
+}
+
+/** Who decides about one charge. */
+type Place = BackendName | 'open' | 'closed';
+
+/** One charge and its answer. */
+export interface Ruling {
+  readonly charge: Charge;
+  /** The quota in force where it was decided. */
+  readonly quota: Quota;
+  readonly place: Place;
+  readonly verdict: LimitVerdict;
+}
+
+export interface SwitchOptions {
+  /** The feature's own mode; undefined follows the connection's. */
+  readonly mode: BackendMode | undefined;
+  readonly replicas: number;
+  readonly canaryPercent: number;
+}
+
+/** Memory serves by choice, not because Redis is lost: no outage policy applies. */
+const DELIBERATE: ReadonlySet<string | null> = new Set(['forced', 'configured', 'not_configured']);
+
+/** What a refusal by the outage policy `closed` says: the breaker looks at Redis about once a second. */
+const CLOSED: LimitVerdict = { allowed: false, remaining: 0, retryAfterMs: 1_000, resetAfterMs: 0 };
+
+/** Sends each decision to Redis or to this process, and applies the outage policies while Redis is lost. */
+export class RateLimitSwitch {
+  constructor(
+    private readonly backend: Backend,
+    private readonly redis: RateLimitStore,
+    private readonly memory: RateLimitStore,
+    private readonly options: SwitchOptions,
+    /** Called when Redis failed for another reason than an outage. */
+    private readonly onBug: (error: unknown) => void,
+  ) {}
+
+  /** Who serves now, in general: subjects of a canary or a ramp may differ. */
+  get current(): BackendName {
+    return this.options.mode === 'memory' ? 'memory' : this.backend.current;
+  }
+
+  /** Whether Redis ought to serve and does not. */
+  get degraded(): boolean {
+    return this.options.mode !== 'memory' && this.backend.current === 'memory' && !DELIBERATE.has(this.backend.reason);
+  }
+
+  async decide(charges: readonly Charge[], mode: DecideMode): Promise<readonly Ruling[]> {
+    const places = charges.map((charge) => this.#placeOf(charge, mode));
+    if (!places.includes('redis')) return this.#decideAt(charges, places, mode);
+    try {
+      return await this.#decideAt(charges, places, mode);
+    } catch (error) {
+      // Whatever the reason, a limiter must not take the service down: a bug is reported and then treated as an outage.
+      // A call that timed out may still be charged in Redis, which errs on the strict side.
+      this.#report(error);
+      const fallback = charges.map(({ limit }, i) => (places[i] === 'redis' ? outagePlace(limit) : places[i]!));
+      return this.#decideAt(charges, fallback, mode);
+    }
+  }
+
+  #placeOf({ limit, quota, subject }: Charge, mode: DecideMode): Place {
+    const { mode: wanted, canaryPercent } = this.options;
+    // A limit of 0 refuses without counting: it needs nobody's help.
+    if (wanted === 'memory' || quota.limit === 0) return 'memory';
+    if (canaryPercent < 100 && shareOf(subject) >= canaryPercent) return 'memory';
+    if (this.backend.choose(mode === 'peek' ? 'read' : 'write', subject) === 'redis') return 'redis';
+    return DELIBERATE.has(this.backend.reason) ? 'memory' : outagePlace(limit);
+  }
+
+  async #decideAt(charges: readonly Charge[], places: readonly Place[], mode: DecideMode): Promise<readonly Ruling[]> {
+    if (places.includes('closed')) {
+      const closed = charges.filter((_, i) => places[i] === 'closed');
+      return closed.map((charge) => ({ charge, quota: charge.quota, place: 'closed', verdict: CLOSED }));
+    }
+    const quotas = charges.map(({ quota }, i) => (places[i] === 'memory' ? this.#shareOf(quota) : quota));
+    const at = (place: Place) =>
+      charges.flatMap((charge, i) => (places[i] === place ? [requestOf(charge, quotas[i]!)] : []));
+    const verdicts = await this.#ask(at('redis'), at('memory'), mode);
+    return charges.map((charge, i) => {
+      const place = places[i]!;
+      const quota = quotas[i]!;
+      const verdict = place === 'redis' || place === 'memory' ? verdicts[place].shift()! : openVerdict(quota);
+      return { charge, quota, place, verdict };
+    });
+  }
+
+  async #ask(
+    remote: readonly LimitRequest[],
+    local: readonly LimitRequest[],
+    mode: DecideMode,
+  ): Promise<Record<BackendName, LimitVerdict[]>> {
+    if (remote.length === 0 && local.length === 0) return { redis: [], memory: [] };
+    if (remote.length === 0) return { redis: [], memory: [...(await this.memory.decide(local, mode)).limits] };
+    if (local.length === 0) return { redis: [...(await this.redis.decide(remote, mode)).limits], memory: [] };
+    // Only during a canary or a ramp: the subjects of one request are on different sides. The local ones are looked at
+    // first and charged last, so that neither side is charged for what the other refuses; of two requests racing for the
+    // last local place one may be charged in Redis for nothing, and neither passes beyond a limit.
+    const seen = await this.memory.decide(local, 'peek');
+    const { allowed, limits } = await this.redis.decide(remote, seen.allowed ? mode : 'peek');
+    const charged = allowed && seen.allowed && mode === 'consume' ? await this.memory.decide(local, mode) : seen;
+    return { redis: [...limits], memory: [...charged.limits] };
+  }
+
+  /** What one of several processes may grant alone. */
+  #shareOf(quota: Quota): Quota {
+    const { replicas } = this.options;
+    return replicas === 1 ? quota : { ...quota, limit: Math.ceil(quota.limit / replicas) };
+  }
+
+  #report(error: unknown): void {
+    if (!isRedisUnavailable(error)) this.onBug(error);
+  }
+}
+
+function requestOf({ limit, subject, cost }: Charge, { limit: most, windowUs }: Quota): LimitRequest {
+  return {
+    key: limitKey(limit.algorithm, limit.name, subject),
+    algorithm: limit.algorithm,
+    limit: most,
+    windowUs,
+    cost,
+  };
+}
+
+function outagePlace({ outage }: Limit): Place {
+  return outage === 'local' ? 'memory' : outage;
+}
+
+function openVerdict({ limit }: Quota): LimitVerdict {
+  return { allowed: true, remaining: limit, retryAfterMs: 0, resetAfterMs: 0 };
+}

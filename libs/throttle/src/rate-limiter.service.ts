@@ -1,0 +1,140 @@
+import { Injectable } from '@nestjs/common';
+import { channel } from 'node:diagnostics_channel';
+import type { Decision, DecisionState } from './decision.js';
+import { isCost, type Limit } from './limit.js';
+import { RateLimitPolicies } from './rate-limit.policies.js';
+import { RateLimitResets } from './rate-limit.resets.js';
+import type { DecideMode } from './rate-limit.store.js';
+import { RateLimitSubjects } from './rate-limit.subjects.js';
+import { RateLimitSwitch, type Charge, type Ruling } from './rate-limit.switch.js';
+import { ThrottleConfig } from './throttle.config.js';
+import { InvalidCostError } from './throttle.errors.js';
+import { ThrottleMetrics } from './throttle.metrics.js';
+import type { PolicyRef } from './throttle.options.js';
+
+/**
+ * Who is counted: one name for all limits, or one for each limit of a policy that counts several things, by the limit's
+ * own name (its index when it has none).
+ */
+export type Subject = string | Readonly<Record<string, string>>;
+
+export interface ConsumeOptions {
+  /** What the request takes: a non-negative integer. @default the limit's, else 1 */
+  readonly cost?: number;
+  /** The tier of the subject, for limits `'byTier'`. @default the strictest */
+  readonly tier?: string;
+}
+
+/** Published on `roost:throttle:decision` after each decision that was charged. It names no subject. */
+export interface DecisionMessage {
+  readonly decision: Decision;
+  readonly durationMs: number;
+}
+
+const decisions = channel('roost:throttle:decision');
+
+/**
+ * Counts requests by policy and subject, outside of HTTP as the guard does inside.
+ * @example
+ * const { allowed, retryAfterMs } = await limiter.consume('login', { user: userId, address: ip });
+ */
+@Injectable()
+export class RateLimiter {
+  constructor(
+    private readonly switched: RateLimitSwitch,
+    private readonly policies: RateLimitPolicies,
+    private readonly subjects: RateLimitSubjects,
+    private readonly resets: RateLimitResets,
+    private readonly metrics: ThrottleMetrics,
+    private readonly config: ThrottleConfig,
+  ) {}
+
+  /** Charges every limit of the policies when all allow, and none otherwise. A refusal is an answer, not an error. */
+  async consume(
+    policy: PolicyRef | readonly PolicyRef[],
+    subject: Subject,
+    options: ConsumeOptions = {},
+  ): Promise<Decision> {
+    return this.decide(this.#charges(this.policies.called(policy), subject, options), 'consume');
+  }
+
+  /** Says what `consume` would say, and charges nothing. */
+  async peek(
+    policy: PolicyRef | readonly PolicyRef[],
+    subject: Subject,
+    options: ConsumeOptions = {},
+  ): Promise<Decision> {
+    return this.decide(this.#charges(this.policies.called(policy), subject, options), 'peek');
+  }
+
+  /**
+   * Forgets what was counted for a subject, by one policy or by all of the module's options and decorators: in this
+   * process, and in Redis unless it is lost. Resolves to how many counts there were.
+   */
+  async reset(subject: string): Promise<number>;
+  async reset(policy: PolicyRef | readonly PolicyRef[], subject: Subject): Promise<number>;
+  async reset(first: PolicyRef | readonly PolicyRef[], second?: Subject): Promise<number> {
+    const everything = second === undefined;
+    const limits = everything ? this.policies.all : this.policies.called(first);
+    const subject = everything ? (first as string) : second;
+    return this.resets.reset(limits, (limit) => nameFor(limit, subject) as string);
+  }
+
+  /** Decides about charges that the guard has put together. @internal */
+  async decide(charges: readonly Charge[], mode: DecideMode): Promise<Decision> {
+    if (charges.length === 0) return { ...NOTHING_TO_COUNT, backend: this.switched.current };
+    const startedAt = performance.now();
+    const decision = toDecision(await this.switched.decide(charges, mode), (policy) => this.metrics.failedOpen(policy));
+    if (mode === 'peek') return decision;
+    const durationMs = performance.now() - startedAt;
+    this.metrics.took(durationMs / 1_000, decision.backend);
+    for (const policy of decision.allowed ? decision.policies.map((each) => each.policy) : decision.violated) {
+      this.metrics.decided(policy, decision.state, decision.backend);
+    }
+    if (decisions.hasSubscribers) decisions.publish({ decision, durationMs } satisfies DecisionMessage);
+    return decision;
+  }
+
+  #charges(limits: readonly Limit[], subject: Subject, { cost, tier }: ConsumeOptions): Charge[] {
+    return limits.flatMap((limit) => {
+      const quota = limit.quota === 'byTier' ? this.config.tiers!.quotaOf(tier) : limit.quota;
+      const taken = cost ?? (typeof limit.cost === 'number' ? limit.cost : 1);
+      if (!isCost(taken)) throw new InvalidCostError(taken);
+      const digest = this.subjects.named(limit, nameFor(limit, subject));
+      return quota === 'unlimited' ? [] : [{ limit, quota, subject: digest, cost: taken }];
+    });
+  }
+}
+
+const NOTHING_TO_COUNT = { allowed: true, state: 'allow', violated: [], policies: [], retryAfterMs: 0 } as const;
+
+function nameFor({ part }: Limit, subject: Subject): unknown {
+  if (typeof subject !== 'object' || subject === null) return subject;
+  return Object.hasOwn(subject, part) ? subject[part] : undefined;
+}
+
+function toDecision(rulings: readonly Ruling[], onOpen: (policy: string) => void): Decision {
+  const violated: string[] = [];
+  let retryAfterMs: number | null = 0;
+  let backend: Decision['backend'] = 'memory';
+  let state: DecisionState = 'allow';
+  const policies = rulings.map(({ charge: { limit }, quota, place, verdict }) => {
+    if (place === 'redis') backend = 'redis';
+    if (place === 'open') onOpen(limit.name);
+    if (!verdict.allowed) {
+      state = place === 'closed' ? 'block' : 'throttle';
+      violated.push(limit.name);
+      retryAfterMs =
+        retryAfterMs === null || verdict.retryAfterMs === null ? null : Math.max(retryAfterMs, verdict.retryAfterMs);
+    }
+    return {
+      policy: limit.name,
+      limit: quota.limit,
+      windowMs: quota.windowUs / 1_000,
+      remaining: verdict.remaining,
+      retryAfterMs: verdict.retryAfterMs,
+      resetAfterMs: verdict.resetAfterMs,
+    };
+  });
+  return { allowed: violated.length === 0, state, violated, policies, retryAfterMs, backend };
+}

@@ -1,0 +1,101 @@
+import { HttpException, HttpStatus } from '@nestjs/common';
+import { RoostError, show } from '@roost/redis';
+import type { Decision } from './decision.js';
+import { msToSeconds } from './rate-limit.headers.js';
+
+/** Thrown by the guard when a limit is exceeded. HTTP 429 with `Retry-After`; its response is an RFC 9457 problem. */
+export class RateLimitExceededError extends HttpException {
+  static readonly code = 'throttle.exceeded';
+  readonly code = RateLimitExceededError.code;
+  readonly httpStatus = HttpStatus.TOO_MANY_REQUESTS;
+
+  constructor(readonly decision: Decision) {
+    super(
+      {
+        type: 'https://iana.org/assignments/http-problem-types#quota-exceeded',
+        title: 'Request cannot be satisfied as assigned quota has been exceeded',
+        status: HttpStatus.TOO_MANY_REQUESTS,
+        detail: detailOf(decision),
+        errorCode: RateLimitExceededError.code,
+        'violated-policies': decision.violated,
+      },
+      HttpStatus.TOO_MANY_REQUESTS,
+    );
+    this.name = 'RateLimitExceededError';
+    this.message = detailOf(decision);
+  }
+
+  /** When the request would pass, in ms; null when waiting does not help. */
+  get retryAfterMs(): number | null {
+    return this.decision.retryAfterMs;
+  }
+}
+
+/** Thrown by the guard when Redis is lost and a limit's outage policy is `closed`. HTTP 503 with `Retry-After`. */
+export class RateLimitUnavailableError extends HttpException {
+  static readonly code = 'throttle.unavailable';
+  readonly code = RateLimitUnavailableError.code;
+  readonly httpStatus = HttpStatus.SERVICE_UNAVAILABLE;
+
+  constructor(readonly decision: Decision) {
+    const detail = 'Requests cannot be counted at the moment, and this one must not pass uncounted.';
+    super(
+      {
+        type: 'about:blank',
+        title: 'Service Unavailable',
+        status: HttpStatus.SERVICE_UNAVAILABLE,
+        detail,
+        errorCode: RateLimitUnavailableError.code,
+        'violated-policies': decision.violated,
+      },
+      HttpStatus.SERVICE_UNAVAILABLE,
+    );
+    this.name = 'RateLimitUnavailableError';
+    this.message = `${detail} Policies with outage 'closed': ${decision.violated.join(', ')}.`;
+  }
+
+  get retryAfterMs(): number | null {
+    return this.decision.retryAfterMs;
+  }
+}
+
+/** Thrown before anything is counted when a cost is not a non-negative integer below 2^53. */
+export class InvalidCostError extends RoostError {
+  static override readonly code: string = 'throttle.invalid-cost';
+
+  constructor(readonly cost: unknown) {
+    super(`Expected \`cost\` to be a non-negative integer below 2^53, got ${show(cost)}.`);
+  }
+}
+
+/** Thrown when a subject is empty or missing: counting it would put strangers into one bucket. */
+export class InvalidSubjectError extends RoostError {
+  static override readonly code: string = 'throttle.invalid-subject';
+
+  constructor(
+    readonly limit: string,
+    subject: unknown,
+  ) {
+    super(`Limit "${limit}" needs a subject that is a non-empty string, got ${show(subject)}.`);
+  }
+}
+
+/** Thrown when a policy is asked for by a name that the module's options do not hold. */
+export class UnknownPolicyError extends RoostError {
+  static override readonly code: string = 'throttle.unknown-policy';
+
+  constructor(
+    readonly policy: string,
+    known: Iterable<string>,
+  ) {
+    super(`There is no rate limit policy ${show(policy)}. Known are: ${[...known].join(', ') || 'none'}.`);
+  }
+}
+
+function detailOf({ policies, violated, retryAfterMs }: Decision): string {
+  const limits = policies
+    .filter(({ policy }) => violated.includes(policy))
+    .map(({ policy, limit, windowMs }) => `"${policy}" allows ${limit} per ${msToSeconds(windowMs)} s`);
+  const then = retryAfterMs === null ? 'Waiting will not help.' : `Try again in ${msToSeconds(retryAfterMs)} s.`;
+  return `${limits.join(', ')}. ${then}`;
+}

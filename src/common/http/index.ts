@@ -1,0 +1,6 @@
+export { AdminGuard } from './admin.guard.js';
+export { serveOpenApi } from './openapi.js';
+export { ApiProblems } from './problem-docs.js';
+export { decodableUrl } from './decodable-url.js';
+export { requestIdOf } from './request-id.js';
+export { requestSchemaPipe } from './request-schema.pipe.js';

@@ -1,0 +1,2 @@
+export { createLogger } from './logger.js';
+export { logRequests, type RateLimitFields } from './request-log.js';
