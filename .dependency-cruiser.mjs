@@ -89,7 +89,8 @@ export default {
     },
     {
       name: 'declared',
-      comment: 'what a package imports stands in its own package.json, else it breaks where it is installed alone (knip does our own)',
+      comment:
+        'what a package imports stands in its own package.json, else it breaks where it is installed alone (knip does our own)',
       severity: 'error',
       from: { path: ours, pathNot: tests },
       to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] },

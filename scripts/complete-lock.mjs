@@ -11,7 +11,10 @@ const lockFile = new URL('../package-lock.json', import.meta.url);
 
 /** `core-linux-x64-musl` → `{ os: ['linux'], cpu: ['x64'], libc: ['musl'] }`; undefined when the name tells no platform. */
 function platformOf(name) {
-  const match = /(android|darwin|freebsd|linux|openharmony|win32)-(arm64|arm|ia32|loong64|ppc64|riscv64|s390x|x64)(?:-(\w+))?$/.exec(name);
+  const match =
+    /(android|darwin|freebsd|linux|openharmony|win32)-(arm64|arm|ia32|loong64|ppc64|riscv64|s390x|x64)(?:-(\w+))?$/.exec(
+      name,
+    );
   if (!match) return undefined;
   const [, os, cpu, abi] = match;
   const libc = os !== 'linux' ? undefined : abi === 'musl' ? ['musl'] : abi === 'gnu' ? ['glibc'] : undefined;

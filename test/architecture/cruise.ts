@@ -33,7 +33,11 @@ export async function cruise(directory: string = project): Promise<{ files: numb
 }
 
 /** Builds a house of `files` in `directory`, each of `libs` a workspace package like the real ones. */
-export async function buildHouse(directory: string, libs: readonly string[], files: Record<string, string>): Promise<void> {
+export async function buildHouse(
+  directory: string,
+  libs: readonly string[],
+  files: Record<string, string>,
+): Promise<void> {
   const write = async (path: string, text: string): Promise<void> => {
     await mkdir(dirname(join(directory, path)), { recursive: true });
     await writeFile(join(directory, path), text);
@@ -43,7 +47,10 @@ export async function buildHouse(directory: string, libs: readonly string[], fil
     const entry = (file: string) => ({ '@roost/source': `./src/${file}.ts` });
     const exports = { '.': entry('index'), './testing': entry('testing') };
     const dependencies = { ioredis: '*', bullmq: '*' };
-    await write(`libs/${lib}/package.json`, JSON.stringify({ name: `@roost/${lib}`, type: 'module', exports, dependencies }));
+    await write(
+      `libs/${lib}/package.json`,
+      JSON.stringify({ name: `@roost/${lib}`, type: 'module', exports, dependencies }),
+    );
     await write(`libs/${lib}/src/index.ts`, 'export {};');
     await mkdir(join(directory, 'node_modules/@roost'), { recursive: true });
     await symlink(join(directory, 'libs', lib), join(directory, 'node_modules/@roost', lib));

@@ -2,7 +2,7 @@ import { digest, shareOf } from './digest.js';
 
 describe('shareOf', () => {
   it('spreads 10 000 subjects evenly: each tenth holds 10 % ± 1', () => {
-    const tenths = new Array<number>(10).fill(0);
+    const tenths = Array.from({ length: 10 }, () => 0);
     for (let i = 0; i < 10_000; i++) tenths[Math.floor(shareOf(`user-${i}`) / 10)]!++;
     for (const count of tenths) expect(Math.abs(count - 1_000)).toBeLessThan(100);
   });

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { once } from 'node:events';
 import { Cork } from './cork.js';
 import { classifyError, type ErrorClass } from './error-class.js';
 
@@ -65,6 +66,12 @@ export class Lane {
     const { status } = this.client;
     if (status === 'wait' || status === 'reconnecting')
       this.client.connect().catch((error: Error) => (this.#lastError = error));
+  }
+
+  /** Resolves to whether the connection can take commands within the time. */
+  async whenReady(withinMs: number): Promise<boolean> {
+    if (!this.ready) await withDeadline(once(this.client, 'ready'), withinMs);
+    return this.ready;
   }
 
   /** Gives up this socket and everything that waits on it, and connects anew. */

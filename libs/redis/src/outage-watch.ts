@@ -29,6 +29,7 @@ export class OutageWatch implements CommandObserver {
   lastFailure: string | undefined;
   readonly #prober: Prober;
   #lanes: Record<Direction, Lane>;
+  #lostBy: ErrorClass = 'unreachable';
   #lostTimer: NodeJS.Timeout | undefined;
   #rampTimer: NodeJS.Timeout | undefined;
 
@@ -63,9 +64,11 @@ export class OutageWatch implements CommandObserver {
     this.options.metrics.error(errorClass);
     if (message !== undefined) this.lastFailure = message;
     if (wasReady) this.options.metrics.reconnect(direction);
-    if (!wasReady || direction === 'read') return;
+    if (direction === 'read') return;
+    this.#lostBy = errorClass;
+    if (!wasReady) return;
     clearTimeout(this.#lostTimer);
-    this.#lostTimer = setTimeout(() => this.trip(errorClass), LOST_GRACE_MS).unref();
+    this.#lostTimer = setTimeout(() => this.trip(this.#lostBy), LOST_GRACE_MS).unref();
   }
 
   /** Redis is gone for reads and writes alike: everything moves to memory, and probing begins. */

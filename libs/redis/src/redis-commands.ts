@@ -107,13 +107,14 @@ export class RedisCommands extends Commands {
           if (expired) return;
           stop();
           const failure = classifyError(error);
-          const roostError = toRoostError(error, failure, label);
+          const roostError = toRoostError(error, failure, label, written && error.name !== 'ReplyError');
           if (error.message.startsWith('NOSCRIPT')) settle();
           else settle(failure, roostError.message);
           reject(roostError);
         },
       );
-      if (lane.ready) lane.cork.hold((lane.client as unknown as { stream?: import('node:net').Socket }).stream);
+      const written = lane.ready;
+      if (written) lane.cork.hold((lane.client as unknown as { stream?: import('node:net').Socket }).stream);
       void lane.client.sendCommand(command);
     });
   }
@@ -131,9 +132,8 @@ export class RedisCommands extends Commands {
 }
 
 /** A client's error carries the command with its arguments, which may be secrets: only its message goes on. */
-function toRoostError(error: Error, failure: ErrorClass, label: string): Error {
+function toRoostError(error: Error, failure: ErrorClass, label: string, outcomeUnknown: boolean): Error {
   const message = error.message.replace(/,? with args beginning with:.*$/s, ''); // Redis repeats what it was sent
   if (failure === 'bug') return new RedisReplyError(message);
-  const sent = /connection close|ECONNRESET|EPIPE|timeout|timed out/i.test(error.message);
-  return new RedisUnavailableError(failure, `Redis cannot serve ${label}: ${message}`, sent);
+  return new RedisUnavailableError(failure, `Redis cannot serve ${label}: ${message}`, outcomeUnknown);
 }

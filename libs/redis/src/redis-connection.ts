@@ -78,25 +78,19 @@ export class RedisConnection {
   }
 
   /**
-   * Waits until it is known whether Redis is there: at once when it refuses, else at most `bootWaitMs`.
-   * @throws RedisRequiredError when it is not and must be.
+   * Looks whether Redis is there. Without a Redis that is required, one look decides; it takes at most
+   * `connectTimeoutMs`, and no time when Redis refuses.
+   * @throws RedisRequiredError when Redis is not there for `bootWaitMs` and must be.
    */
   async boot(): Promise<void> {
-    const lane = this.#lanes?.write;
-    if (lane !== undefined) {
-      const endsAt = performance.now() + this.options.bootWaitMs;
-      for (;;) {
-        await this.#settled(lane, endsAt - performance.now());
-        const found = lane.ready ? await this.#look() : undefined;
-        if (found && found.write === undefined && lane.ready) {
-          this.#watch!.close();
-          break;
-        }
-        const patient = this.backend.requiredBy.length > 0 && performance.now() < endsAt;
-        if (!patient) {
-          this.#watch!.trip(found?.write ?? 'unreachable', found?.message);
-          break;
-        }
+    const endsAt = performance.now() + this.options.bootWaitMs;
+    while (this.#watch && this.backend.current !== 'redis') {
+      const { write: failure, message } = await this.#look();
+      if (failure === undefined && (await this.#lanes!.write.whenReady(this.options.connectTimeoutMs))) {
+        this.#watch.close();
+      } else {
+        this.#watch.trip(failure ?? 'timeout', message);
+        if (this.backend.requiredBy.length === 0 || performance.now() > endsAt) break;
         await delay(50);
       }
     }
@@ -133,7 +127,7 @@ export class RedisConnection {
 
   #subscriber(events: { ready(): void; lost(): void }): Lane {
     return new Lane(this.#clients!.create('subscriber'), this.#heartbeat, {
-      ready: events.ready,
+      ready: () => events.ready(),
       lost: (errorClass, wasReady) => {
         this.#metrics.error(errorClass);
         if (!wasReady) return;
@@ -150,18 +144,6 @@ export class RedisConnection {
   #look(): Promise<ProbeResult> {
     const client = this.#clients!.create('command', { retryStrategy: () => null, enableReadyCheck: false });
     return probe(client, this.#probeKey, this.options.connectTimeoutMs);
-  }
-
-  async #settled(lane: Lane, withinMs: number): Promise<void> {
-    const { client } = lane;
-    const settled = new Promise<void>((resolve) => {
-      if (lane.ready) resolve();
-      client.once('ready', resolve);
-      client.once('close', resolve);
-    });
-    const timer = new AbortController();
-    await Promise.race([settled, delay(Math.max(withinMs, 0), undefined, { signal: timer.signal })]);
-    timer.abort();
   }
 
   #census(): { role: string; ready: boolean }[] {

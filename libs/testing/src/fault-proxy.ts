@@ -97,10 +97,6 @@ export class FaultProxy {
     await this.refuse();
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.stop();
-  }
-
   async #switch(fault: Fault): Promise<void> {
     const wasDark = this.#fault.kind === 'blackhole';
     this.#fault = fault;

@@ -22,8 +22,9 @@ export interface RedisServerOptions {
 export function toArguments(options: RedisServerOptions, dir: string, { port, admin }: RespAddress): string[] {
   const { appendonly, args = [], aclUsers = [], password, tls } = options;
   const users = [`${admin.name} on >${admin.password} ~* &* +@all`, ...aclUsers];
+  const defaults = ['--bind', '127.0.0.1', '--dir', dir, '--save', '', '--appendonly', appendonly ? 'yes' : 'no'];
   return [
-    ...['--bind', '127.0.0.1', '--dir', dir, '--save', '', '--appendonly', appendonly ? 'yes' : 'no'],
+    ...defaults,
     ...(tls ? ['--port', '0', '--tls-port', `${port}`, ...tlsArguments(tls)] : ['--port', `${port}`]),
     ...(password === undefined ? [] : ['--requirepass', password]),
     ...users.flatMap((rule) => ['--user', ...rule.trim().split(/\s+/)]),

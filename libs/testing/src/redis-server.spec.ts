@@ -1,7 +1,5 @@
 import { existsSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { eventually } from './eventually.js';
-import { freePort } from './ports.js';
 import { RedisServer } from './redis-server.js';
 import type { RedisServerOptions } from './redis-server.options.js';
 import { makeCertificates } from './tls.js';
@@ -85,6 +83,13 @@ describe('RedisServer', () => {
     expect(await server.command('GET', 'a')).toBe('1');
   });
 
+  it('is back from a restart only when all its data is loaded', async () => {
+    const server = await start({ appendonly: true, args: ['--key-load-delay', '20'] });
+    await server.command('EVAL', "for i = 1, 3000 do redis.call('SET', i, i) end", 0);
+    await server.restart();
+    expect(await server.command('DBSIZE')).toBe(3000);
+  });
+
   it('can be stopped while frozen, twice, and leaves nothing behind', async () => {
     const server = await start();
     server.freeze();
@@ -140,15 +145,5 @@ describe('RedisServer', () => {
     await expect(start({ binary: 'no-such-redis' })).rejects.toThrow(
       'no-such-redis not found on PATH. Install it: apt-get install redis-server',
     );
-  });
-});
-
-describe('freePort', () => {
-  it('gives ports that can be listened on and that no client socket takes by itself', async () => {
-    const port = await freePort();
-    expect(port).toBeLessThan(32_768);
-    const server = createServer();
-    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
-    await new Promise((resolve) => server.close(resolve));
   });
 });

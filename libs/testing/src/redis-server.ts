@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { leash } from './leash.js';
+import { Leash } from './leash.js';
 import { freePort } from './ports.js';
 import { type RedisServerOptions, toArguments, toUrl } from './redis-server.options.js';
 import { ask, type RespAddress, RespConnection } from './resp-connection.js';
@@ -45,14 +45,16 @@ export class RedisServer {
   readonly dir: string;
   readonly #options: RedisServerOptions;
   readonly #address: RespAddress;
+  readonly #leash: Leash;
   #child: ChildProcess;
   #stopping: Promise<void> | undefined;
 
-  private constructor(options: RedisServerOptions, dir: string, port: number) {
+  private constructor(options: RedisServerOptions, dir: string, port: number, leash: Leash) {
     this.port = port;
     this.url = toUrl(options, port);
     this.dir = dir;
     this.#options = options;
+    this.#leash = leash;
     this.#address = {
       port,
       ca: options.tls?.ca,
@@ -63,10 +65,11 @@ export class RedisServer {
   /** Starts a server and waits until it answers. */
   static async start(options: RedisServerOptions = {}): Promise<RedisServer> {
     const dir = await mkdtemp(join(tmpdir(), 'roost-redis-'));
+    const leash = new Leash(dir);
     try {
-      return await RedisServer.#launchOnFreePort(options, dir);
+      return await RedisServer.#launchOnFreePort(options, dir, leash);
     } catch (error) {
-      await rm(dir, { recursive: true, force: true });
+      await tidy(dir, leash);
       throw error;
     }
   }
@@ -111,12 +114,8 @@ export class RedisServer {
 
   /** Ends the server, frozen or not, and removes its directory. May be called twice. */
   stop(): Promise<void> {
-    this.#stopping ??= this.kill().then(() => rm(this.dir, { recursive: true, force: true }));
+    this.#stopping ??= this.kill().then(() => tidy(this.dir, this.#leash));
     return this.#stopping;
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.stop();
   }
 
   /** Asks the server over a connection of its own, whatever ACL or password is in force; error replies reject. */
@@ -150,9 +149,9 @@ export class RedisServer {
     return { lines, stop: () => connection.close() };
   }
 
-  static async #launchOnFreePort(options: RedisServerOptions, dir: string): Promise<RedisServer> {
+  static async #launchOnFreePort(options: RedisServerOptions, dir: string, leash: Leash): Promise<RedisServer> {
     for (let attempt = 1; ; attempt++) {
-      const server = new RedisServer(options, dir, options.port ?? (await freePort()));
+      const server = new RedisServer(options, dir, options.port ?? (await freePort()), leash);
       try {
         await server.#launch();
         return server;
@@ -169,7 +168,7 @@ export class RedisServer {
     this.#child = spawn(binary, toArguments(this.#options, this.dir, this.#address), { stdio: ['ignore', log, log] });
     closeSync(log);
     if (this.#child.pid === undefined) throw await explainSpawnError(this.#child, binary);
-    this.#child.once('exit', leash(this.#child.pid, this.dir));
+    this.#leash.hold(this.#child);
     this.#child.unref(); // a forgotten server must not keep the test process from ending: the leash ends the server
     await this.#untilUp();
   }
@@ -189,7 +188,7 @@ export class RedisServer {
   /** Whether it is this process that answers, and not another one that took the port; data must be loaded, too. */
   async #isUp(): Promise<boolean> {
     const info = await ask(this.#address, ['INFO'], 1_000).catch(() => ''); // refused: not up yet
-    return String(info).includes(`process_id:${this.pid}\r\n`) && String(info).includes('loading:0\r\n');
+    return String(info).includes(`process_id:${this.pid}\r\n`) && String(info).includes('\nloading:0\r\n');
   }
 
   async #end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
@@ -207,6 +206,11 @@ export class RedisServer {
       throw new Error(`Cannot send ${signal}: the redis-server on port ${this.port} is not running.`);
     }
   }
+}
+
+async function tidy(dir: string, leash: Leash): Promise<void> {
+  await rm(dir, { recursive: true, force: true });
+  leash.cut();
 }
 
 async function explainSpawnError(child: ChildProcess, binary: string): Promise<Error> {

@@ -17,7 +17,7 @@ type Command = readonly (string | number)[];
 export class RespConnection {
   readonly #socket: Socket;
   readonly #admin: RespAddress['admin'];
-  readonly #waiting: { resolve(reply: Reply): void; reject(error: Error): void }[] = [];
+  readonly #waiting: { resolve: (reply: Reply) => void; reject: (error: Error) => void }[] = [];
   #failure: Error | undefined;
   /** Called for replies nobody waits for: what MONITOR streams. */
   onReply: (reply: Reply) => void = () => {};

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from './eventually.js';
-import { leash } from './leash.js';
+import { Leash } from './leash.js';
 import { freePort } from './ports.js';
 
 /** How a {@link ServiceProcess} is started. */
@@ -96,10 +96,6 @@ export class ServiceProcess {
     return exit;
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.stop().then(() => undefined);
-  }
-
   /** The first entry of the log, past or to come, that satisfies the predicate. */
   async waitForLog(predicate: (entry: LogEntry) => boolean, timeoutMs = 5_000): Promise<LogEntry> {
     const find = () => this.logs.find(predicate);
@@ -113,19 +109,16 @@ export class ServiceProcess {
 
   async #untilReady(readyUrl: string, withinMs: number): Promise<void> {
     const url = new URL(readyUrl, this.url);
-    const ready = async () => (await fetch(url, { signal: AbortSignal.timeout(1_000) })).status === 200;
-    const ended = this.exited.then(({ code, signal }) => {
-      throw new Error(`The service ended (code ${code}, signal ${signal}) before it was ready.${this.#printed}`);
-    });
+    const isReady = async () => (await fetch(url, { signal: AbortSignal.timeout(1_000) })).status === 200;
     try {
-      await Promise.race([eventually(ready, { within: withinMs, every: 25 }), ended]);
+      await eventually(async () => !this.running || (await isReady()), { within: withinMs, every: 25 });
     } catch (cause) {
-      if (!this.running) throw cause;
       await this.stop(0);
-      throw new Error(`The service was not ready at ${url} within ${withinMs} ms.${this.#printed}`, { cause });
-    } finally {
-      ended.catch(() => {}); // of interest only until here
+      throw new Error(`The service was not ready at ${url.href} within ${withinMs} ms.${this.#printed}`, { cause });
     }
+    if (this.running) return;
+    const { code, signal } = await this.exited;
+    throw new Error(`The service ended (code ${code}, signal ${signal}) before it was ready.${this.#printed}`);
   }
 
   get #printed(): string {
@@ -156,12 +149,17 @@ export class ServiceProcess {
   }
 
   async #watchExit(): Promise<ProcessExit> {
+    const leash = new Leash();
+    leash.hold(this.#child);
     const closed = new Promise((resolve) => this.#child.once('close', resolve));
-    const exit = await new Promise<ProcessExit>((resolve, reject) => {
-      this.#child.once('error', reject); // node itself could not be started
+    const exit = await new Promise<ProcessExit>((resolve) => {
+      this.#child.once('error', (error) => {
+        this.output += `${error.message}\n`; // it could not even be started: a missing `cwd`, for one
+        resolve({ code: null, signal: null });
+      });
       this.#child.once('exit', (code, signal) => resolve({ code, signal }));
-      if (this.#child.pid !== undefined) this.#child.once('exit', leash(this.#child.pid));
     });
+    leash.cut();
     await Promise.race([closed, sleep(250)]); // a grandchild may hold the pipes open for longer
     return (this.#exit = exit);
   }

@@ -1,0 +1,84 @@
+import { Announcer } from './announcer.js';
+import { Backend } from './backend.js';
+import { Breaker, BREAKER_DEFAULTS } from './breaker.js';
+import { UnconfiguredCommands } from './unconfigured-commands.js';
+
+function announced(production: boolean, mode: 'auto' | 'memory' = 'auto', configured = true) {
+  const clock = { now: 0 };
+  const lines: string[] = [];
+  const details: Record<string, unknown>[] = [];
+  const at = (level: string) => (message: string, more: Record<string, unknown>) => {
+    lines.push(`${level}: ${message}`);
+    details.push(more);
+  };
+  const breaker: Breaker = new Breaker(
+    BREAKER_DEFAULTS,
+    () => clock.now,
+    () => backend?.refresh(),
+  );
+  const breakers = configured ? { read: breaker, write: breaker } : undefined;
+  const backend = new Backend('default', mode, new UnconfiguredCommands('default'), breakers);
+  const logger = { log: at('log'), warn: at('warn'), error: at('error') };
+  const announcer = new Announcer(
+    backend,
+    logger,
+    production,
+    () => 'connect ECONNREFUSED',
+    () => clock.now,
+  );
+  return { announcer, breaker, clock, details, lines };
+}
+
+describe('Announcer', () => {
+  beforeEach(() => jest.useFakeTimers());
+  afterEach(() => jest.useRealTimers());
+
+  it('uses the exact sentences of the contract', () => {
+    const production = announced(true);
+    production.breaker.close();
+    production.breaker.trip('unreachable');
+    expect(production.lines).toEqual([
+      'log: Redis rate limiting backend connected',
+      'error: PRODUCTION DEGRADED: Redis unavailable. Using in-memory fallback (single-instance only).',
+    ]);
+    const development = announced(false);
+    development.announcer.lost();
+    expect(development.lines).toEqual([
+      'warn: Development: Using in-memory rate limiting. Redis: connect ECONNREFUSED',
+    ]);
+  });
+
+  it('says that there is no Redis, or that none is wanted', () => {
+    const bare = announced(false, 'auto', false);
+    bare.announcer.lost();
+    expect(bare.lines).toEqual(['warn: Development: Using in-memory rate limiting. Redis: not configured']);
+    const chosen = announced(true, 'memory', false);
+    chosen.announcer.lost();
+    expect(chosen.lines).toEqual(['log: In-memory backend as configured (single-instance only).']);
+  });
+
+  it('warns at most once in five minutes, however often Redis comes and goes, and counts what it kept to itself', () => {
+    const { breaker, clock, details, lines } = announced(true);
+    for (let i = 0; i < 100; i++) {
+      clock.now += 2_000;
+      breaker.close();
+      clock.now += 2_000;
+      breaker.trip('timeout');
+    }
+    expect(lines.filter((line) => line.startsWith('error'))).toHaveLength(2); // at 4 s and at 304 s
+    expect(details.at(-1)).toMatchObject({ event: 'redis.connected' });
+    const second = details.filter(({ event }) => event === 'redis.lost')[1];
+    expect(second).toMatchObject({ suppressed: 74, reason: 'timeout' });
+  });
+
+  it('reminds every five minutes while Redis stays lost', () => {
+    const { announcer, clock, lines } = announced(true);
+    announcer.lost();
+    for (let minutes = 0; minutes < 16; minutes++) {
+      clock.now += 60_000;
+      jest.advanceTimersByTime(60_000);
+    }
+    announcer.close();
+    expect(lines).toHaveLength(4);
+  });
+});
