@@ -10,6 +10,10 @@ async function run(env: Record<string, string>): Promise<ProcessExit & { readonl
 }
 
 describe('the built service', () => {
+  let running: ServiceProcess | undefined;
+
+  afterEach(() => running?.stop(0));
+
   beforeAll(() => {
     if (!existsSync(entry)) throw new Error(`${entry} is missing: run \`npm run build\` first.`);
   });
@@ -54,7 +58,7 @@ describe('the built service', () => {
       ROOST_DRAIN_MS: '0',
       ROOST_ADMIN_TOKEN: 'hunter2-hunter2-hunter2',
     };
-    await using service = await ServiceProcess.start({ entry, env, readyUrl: '/startupz' });
+    const service = (running = await ServiceProcess.start({ entry, env, readyUrl: '/startupz' }));
     await service.fetch('/api/quotes?carId=car-1&token=hunter2', {
       headers: { 'x-request-id': 'trace-7', 'x-api-key': 'free-hunter2', authorization: 'Bearer hunter2' },
     });
@@ -77,7 +81,7 @@ describe('the built service', () => {
 
   it('says shutting_down from SIGTERM on, answers while it drains, and ends with 0', async () => {
     const env = { ROOST_BACKEND: 'memory', ROOST_DRAIN_MS: '400' };
-    await using service = await ServiceProcess.start({ entry, env });
+    const service = (running = await ServiceProcess.start({ entry, env }));
     service.signal('SIGTERM');
     const statuses = [];
     for (let status = 200; status === 200;) statuses.push((status = (await service.fetch('/readyz')).status));
@@ -90,7 +94,7 @@ describe('the built service', () => {
 
   it('ends at once on a second SIGTERM', async () => {
     const env = { ROOST_BACKEND: 'memory', ROOST_DRAIN_MS: '60000' };
-    await using service = await ServiceProcess.start({ entry, env });
+    const service = (running = await ServiceProcess.start({ entry, env }));
     service.signal('SIGTERM');
     while ((await service.fetch('/readyz')).status === 200);
     service.signal('SIGTERM');

@@ -6,7 +6,7 @@ import { configure, createAdapter } from '../../src/app.setup.js';
 import { CONFIG, readConfig } from '../../src/common/config/index.js';
 
 /** One line that the service logged. */
-export interface LogLine {
+interface LogLine {
   readonly level: string;
   readonly message: unknown;
   readonly context?: string;

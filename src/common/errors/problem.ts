@@ -4,7 +4,7 @@ import { STATUS_CODES } from 'node:http';
 import { InvalidRequestError } from './http.errors.js';
 
 /** An RFC 9457 problem: `errorCode` is the stable name to program against, `detail` is for people. */
-export interface Problem {
+interface Problem {
   readonly type: string;
   readonly title: string;
   readonly status: number;

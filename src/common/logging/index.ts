@@ -1,2 +1,2 @@
 export { createLogger } from './logger.js';
-export { logRequests, type RateLimitFields } from './request-log.js';
+export { logRequests } from './request-log.js';

@@ -11,7 +11,7 @@ export const quoteRequest = z.object({
 export type QuoteRequest = z.output<typeof quoteRequest>;
 
 /** A price that holds until `validUntil`. */
-export const quote = z.object({
+const quote = z.object({
   carId: z.string(),
   city: z.string(),
   pricePerDay: z.number(),

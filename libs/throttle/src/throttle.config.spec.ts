@@ -1,0 +1,97 @@
+import { ThrottleConfig } from './throttle.config.js';
+import type { ThrottleOptions } from './throttle.options.js';
+
+const problemsOf = (options: unknown) => new ThrottleConfig(options as ThrottleOptions).problems;
+const limit = (options: object) => problemsOf({ policies: { x: { limit: 1, window: '1m', ...options } } });
+
+describe('ThrottleConfig', () => {
+  it('completes what is left out', () => {
+    const { policies, replicas, canaryPercent, problems } = new ThrottleConfig({
+      policies: {
+        login: [
+          { limit: 5, window: '1m', name: 'user', key: 'user' },
+          { limit: 100, window: '1h' },
+        ],
+      },
+    });
+    expect(problems).toEqual([]);
+    expect([replicas, canaryPercent]).toEqual([1, 100]);
+    expect(policies.get('login')).toMatchObject([
+      { name: 'login.user', part: 'user', algorithm: 'gcra', quota: { limit: 5, windowUs: 60_000_000 }, cost: 1 },
+      { name: 'login.1', part: '1', key: 'ip', outage: 'local' },
+    ]);
+  });
+
+  it('names every problem at once', () => {
+    const problems = problemsOf({
+      policies: { a: { limit: -1, window: '1m' }, b: { limit: 1, algorithm: 'sliding-log' } },
+      tiers: { free: '100 an hour' },
+      canaryPercent: 101,
+      replicas: 0,
+      polices: {},
+    });
+    expect(problems).toHaveLength(8);
+    expect(problems.join('\n')).toMatch(/polices.*replicas.*canaryPercent.*"free".*"a".*-1.*"b".*window.*sliding-log/s);
+  });
+
+  it.each([
+    ['a limit that is no integer', { limit: 1.5 }, /limit.*1\.5/],
+    ['a limit that is not a number', { limit: '5' }, /limit.*"5"/],
+    ['a limit that is NaN', { limit: NaN }, /NaN/],
+    ['no window', { window: undefined }, /window/],
+    ['a window of nothing', { window: 0 }, /window/],
+    ['a window that is a word', { window: 'soon' }, /window.*soon/],
+    ['a window too short for the limit', { limit: 2_000, window: 1 }, /at least 1 µs per request/],
+    ['a window too long', { window: '367d' }, /366d/],
+    ['a window without a number', { limit: 'unlimited' }, /no `window`/],
+    ['a tier without tiers', { limit: 'byTier', window: undefined }, /tierOf/],
+    ['a key nobody knows', { key: 'cookie' }, /key.*cookie/],
+    ['a negative cost', { cost: -1 }, /cost.*-1/],
+    ['a cost that is no integer', { cost: 0.5 }, /cost.*0\.5/],
+    ['an outage policy nobody knows', { outage: 'maybe' }, /outage.*maybe/],
+    ['an option of another version', { block: '1h' }, /Unknown option `block`/],
+  ])('refuses %s', (_what, options, problem) => {
+    expect(limit(options).join()).toMatch(problem);
+  });
+
+  it('74: refuses names that do not fit into a header', () => {
+    expect(problemsOf({ policies: { é: { limit: 1, window: '1m' } } }).join()).toMatch(/printable ASCII/);
+    expect(problemsOf({ policies: { 'a"b\\c': { limit: 1, window: '1m' } } })).toEqual([]);
+  });
+
+  it('refuses an empty policy, one that is no object, and limits of one name', () => {
+    expect(problemsOf({ policies: { x: [] } }).join()).toMatch(/at least one limit/);
+    expect(problemsOf({ policies: { x: null } }).join()).toMatch(/got `null`/);
+    const same = { limit: 1, window: '1m', name: 'a' };
+    expect(problemsOf({ policies: { x: [same, same] } }).join()).toMatch(/name of its own/);
+  });
+
+  it.each([NaN, -1, 100.1, '50', null])('refuses %p as canary', (canaryPercent) => {
+    expect(problemsOf({ canaryPercent }).join()).toMatch(/canaryPercent/);
+  });
+
+  describe('tiers', () => {
+    const { tiers, problems } = new ThrottleConfig({
+      tiers: { pro: '10000/1h', free: '100/1h', slow: '2/1m', enterprise: 'unlimited' },
+    });
+
+    it('are read', () => {
+      expect(problems).toEqual([]);
+      expect(tiers!.quotaOf('pro')).toEqual({ limit: 10_000, windowUs: 3_600_000_000 });
+      expect(tiers!.quotaOf('enterprise')).toBe('unlimited');
+    });
+
+    it.each([undefined, null, '', 'platinum', '__proto__', 'constructor', 'toString'])(
+      'give the strictest to tier %p',
+      (tier) => expect(tiers!.quotaOf(tier)).toEqual({ limit: 100, windowUs: 3_600_000_000 }),
+    );
+
+    it('must not all be unlimited', () => {
+      expect(problemsOf({ tiers: { all: 'unlimited' } }).join()).toMatch(/a limited tier/);
+    });
+
+    it.each(['', '100', '100/', '/1h', '-1/1h', '1.5/1h', '1e3/1h', '100/1y', null])('cannot be %p', (text) => {
+      expect(problemsOf({ tiers: { x: text, y: '1/1h' } }).join()).toMatch(/Tier "x"/);
+    });
+  });
+});
