@@ -77,7 +77,7 @@ export default {
       comment: 'write @roost/x, so that the dependency stands in package.json',
       severity: 'error',
       from: { path: '^((?:libs|apps)/[^/]+|src|test|scripts)/' },
-      to: { path: '^libs/', pathNot: '^$1/', dependencyTypes: ['local'] },
+      to: { path: '^libs/', pathNot: '^$1/', dependencyTypes: ['local'], dependencyTypesNot: ['aliased-workspace'] },
     },
     { name: 'no cycle', severity: 'error', from: {}, to: { circular: true } },
     {

@@ -42,7 +42,15 @@ export async function buildHouse(
     await mkdir(dirname(join(directory, path)), { recursive: true });
     await writeFile(join(directory, path), text);
   };
-  await write('package.json', JSON.stringify({ name: 'house', type: 'module', devDependencies: { forgotten: '*' } }));
+  await write(
+    'package.json',
+    JSON.stringify({
+      name: 'house',
+      type: 'module',
+      workspaces: ['libs/*', 'apps/*'],
+      devDependencies: { forgotten: '*' },
+    }),
+  );
   for (const lib of libs) {
     const entry = (file: string) => ({ '@roost/source': `./src/${file}.ts` });
     const exports = { '.': entry('index'), './testing': entry('testing') };

@@ -1,0 +1,43 @@
+import { Module } from '@nestjs/common';
+import { HealthModule } from '@roost/health';
+import { RedisModule } from '@roost/redis';
+import { ThrottleModule } from '@roost/throttle';
+import { CONFIG, ConfigModule, type Config } from './common/config/index.js';
+import { AccountsModule } from './modules/accounts/accounts.module.js';
+import { AdminModule } from './modules/admin/admin.module.js';
+import { QuotesModule } from './modules/quotes/quotes.module.js';
+import { throttleOptions } from './modules/throttle/index.js';
+
+/** The whole service on one page. */
+@Module({
+  imports: [
+    // What everything stands on
+    ConfigModule,
+    RedisModule.forRootAsync({
+      inject: [CONFIG],
+      useFactory: (config: Config) => ({
+        url: config.REDIS_URL,
+        tls: config.REDIS_TLS || undefined,
+        passwordFile: config.REDIS_PASSWORD_FILE,
+        backend: config.ROOST_BACKEND,
+        commandTimeoutMs: config.ROOST_COMMAND_TIMEOUT_MS,
+        recheckMs: config.ROOST_RECHECK_MS,
+        keyPrefix: config.ROOST_KEY_PREFIX,
+        production: config.NODE_ENV === 'production',
+      }),
+    }),
+    ThrottleModule.forRootAsync({ inject: [CONFIG], useFactory: throttleOptions }),
+
+    // The car rental
+    AccountsModule,
+    QuotesModule,
+
+    // Operations; health comes last, so that it is the first to know of a shutdown
+    AdminModule,
+    HealthModule.forRootAsync({
+      inject: [CONFIG],
+      useFactory: (config: Config) => ({ drainMs: config.ROOST_DRAIN_MS, processMetrics: true }),
+    }),
+  ],
+})
+export class AppModule {}

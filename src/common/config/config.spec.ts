@@ -1,0 +1,94 @@
+import { readFileSync } from 'node:fs';
+import { envExample, InvalidConfigError, readConfig, VERSION } from './index.js';
+
+function problemsOf(env: Record<string, string>): readonly string[] {
+  try {
+    readConfig(env);
+  } catch (error) {
+    return (error as InvalidConfigError).problems;
+  }
+  return [];
+}
+
+describe('config', () => {
+  it('starts on a bare machine: every variable has a default or may be missing', () => {
+    expect(readConfig({})).toEqual({
+      NODE_ENV: 'development',
+      PORT: 3000,
+      REDIS_TLS: false,
+      ROOST_BACKEND: 'auto',
+      RATE_LIMIT_CANARY_PERCENT: 100,
+      ROOST_RECHECK_MS: 5000,
+      ROOST_COMMAND_TIMEOUT_MS: 250,
+      ROOST_KEY_PREFIX: 'roost',
+      ROOST_REPLICAS: 1,
+      ROOST_DRAIN_MS: 5000,
+    });
+  });
+
+  it('takes an empty variable as unset', () => {
+    expect(readConfig({ REDIS_URL: '', PORT: '', ROOST_ADMIN_TOKEN: '' })).toEqual(readConfig({}));
+  });
+
+  it('reads numbers and flags', () => {
+    const env = { PORT: '0', REDIS_TLS: 'true', RATE_LIMIT_CANARY_PERCENT: '12.5', ROOST_RECHECK_MS: '300000' };
+    expect(readConfig(env)).toMatchObject({
+      PORT: 0,
+      REDIS_TLS: true,
+      RATE_LIMIT_CANARY_PERCENT: 12.5,
+      ROOST_RECHECK_MS: 300_000,
+    });
+  });
+
+  it('names all problems at once: variable, what it got, what it expects', () => {
+    expect(problemsOf({ PORT: '70000', ROOST_BACKEND: 'disk', REDIS_TLS: 'yes' })).toEqual([
+      'PORT: expected it to be a port from 0 to 65535, got `70000`',
+      'REDIS_TLS: expected it to be `true` or `false`, got `yes`',
+      'ROOST_BACKEND: expected it to be `auto`, `redis` or `memory`, got `disk`',
+    ]);
+  });
+
+  it.each([
+    ['PORT', '-1'],
+    ['PORT', '3000x'],
+    ['PORT', '80.5'],
+    ['REDIS_URL', 'http://localhost'],
+    ['REDIS_URL', 'localhost:6379'],
+    ['RATE_LIMIT_BACKEND', 'Redis'],
+    ['RATE_LIMIT_CANARY_PERCENT', '100.1'],
+    ['RATE_LIMIT_CANARY_PERCENT', 'NaN'],
+    ['ROOST_RECHECK_MS', '0'],
+    ['ROOST_RECHECK_MS', '300001'],
+    ['ROOST_KEY_PREFIX', 'a:b'],
+    ['ROOST_KEY_PREFIX', '{slot}'],
+    ['ROOST_REPLICAS', '0'],
+    ['ROOST_ADMIN_TOKEN', 'short'],
+    ['NODE_ENV', 'prod'],
+  ])('refuses %s=%s', (name, value) => {
+    expect(problemsOf({ [name]: value })).toEqual([expect.stringMatching(`^${name}: `)]);
+  });
+
+  it('never shows the value of a secret', () => {
+    const text = problemsOf({ REDIS_URL: 'rediss:/hunter2@host', ROOST_ADMIN_TOKEN: 'hunter2' }).join();
+    expect(text).toContain('REDIS_URL: expected');
+    expect(text).toContain('ROOST_ADMIN_TOKEN: expected');
+    expect(text).not.toContain('hunter2');
+  });
+});
+
+describe('what is generated from the config', () => {
+  it('.env.example is in step: run `npm run env:example` when this fails', () => {
+    expect(readFileSync('.env.example', 'utf8')).toBe(envExample());
+  });
+
+  it('.env.example is itself a valid configuration', () => {
+    const lines = envExample()
+      .split('\n')
+      .filter((line) => /^[A-Z]/.test(line));
+    expect(readConfig(Object.fromEntries(lines.map((line) => line.split('=', 2))))).toEqual(readConfig({}));
+  });
+
+  it('the version is that of package.json', () => {
+    expect(JSON.parse(readFileSync('package.json', 'utf8')).version).toBe(VERSION);
+  });
+});

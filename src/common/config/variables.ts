@@ -1,0 +1,113 @@
+import { z } from 'zod';
+
+/** What the list of problems and `.env.example` say about a variable. */
+export interface VariableNotes {
+  readonly description: string;
+  /** The sentence end after "Expected …"; its own words, because it is read by whoever deploys, not by a programmer. */
+  readonly expected: string;
+  /** Never print the value, not even a wrong one. */
+  readonly secret?: boolean;
+  /** Shown in `.env.example` when there is no default. */
+  readonly example?: string;
+}
+
+const BACKENDS = ['auto', 'redis', 'memory'] as const;
+const oneOf = 'to be `auto`, `redis` or `memory`';
+
+/** Every environment variable of the service. The only list: parsing, `.env.example` and the docs come from it. */
+export const variables = z.object({
+  NODE_ENV: noted(z.enum(['development', 'test', 'production']).default('development'), {
+    description: 'In `production` logs are JSON lines, cookies are Secure and one-time codes are not shown.',
+    expected: 'to be `development`, `test` or `production`',
+  }),
+  PORT: noted(whole(0, 65_535).default(3_000), {
+    description: 'The HTTP port, on all interfaces; 0 takes a free one.',
+    expected: 'to be a port from 0 to 65535',
+  }),
+  REDIS_URL: noted(z.url({ protocol: /^rediss?$/, hostname: /./ }).optional(), {
+    description: 'redis:// or rediss:// (TLS, certificate checked). Unset: the embedded in-memory backend.',
+    expected: 'to be a URL that begins with redis:// or rediss://',
+    secret: true,
+    example: 'redis://localhost:6379',
+  }),
+  REDIS_TLS: noted(flag().default(false), {
+    description: '`true` forces TLS on a redis:// URL.',
+    expected: 'to be `true` or `false`',
+  }),
+  REDIS_PASSWORD_FILE: noted(z.string().optional(), {
+    description: 'A file with the password, read at each (re)connect, so that a rotated secret needs no restart.',
+    expected: 'to be a path',
+    example: '/run/secrets/redis-password',
+  }),
+  ROOST_BACKEND: noted(z.enum(BACKENDS).default('auto'), {
+    description:
+      '`auto`: Redis when configured, memory while it is lost. `redis`: the boot fails without it. `memory`: never Redis.',
+    expected: oneOf,
+  }),
+  RATE_LIMIT_BACKEND: noted(z.enum(BACKENDS).optional(), {
+    description: 'The same for rate limits alone. Unset: as ROOST_BACKEND.',
+    expected: oneOf,
+    example: 'auto',
+  }),
+  RATE_LIMIT_CANARY_PERCENT: noted(number(0, 100).default(100), {
+    description: 'Share of subjects that Redis decides, the rest locally; a subject is always on the same side.',
+    expected: 'to be a number from 0 to 100',
+  }),
+  ROOST_RECHECK_MS: noted(whole(1, 300_000).default(5_000), {
+    description: 'The longest pause between two tries of a lost Redis, in milliseconds.',
+    expected: 'to be a whole number of milliseconds from 1 to 300000',
+  }),
+  ROOST_COMMAND_TIMEOUT_MS: noted(whole(1, 60_000).default(250), {
+    description: 'The deadline of one Redis command on a request path, in milliseconds.',
+    expected: 'to be a whole number of milliseconds from 1 to 60000',
+  }),
+  ROOST_KEY_PREFIX: noted(
+    z
+      .string()
+      .regex(/^[A-Za-z0-9][\w.-]{0,62}$/)
+      .default('roost'),
+    {
+      description: 'The first part of every key in Redis.',
+      expected: 'to be 1 to 63 letters, digits, `_`, `.` or `-`, beginning with a letter or digit',
+    },
+  ),
+  ROOST_REPLICAS: noted(whole(1, 10_000).default(1), {
+    description: 'How many processes serve this app: while Redis is lost each allows its share of a limit.',
+    expected: 'to be a whole number from 1 to 10000',
+  }),
+  ROOST_DRAIN_MS: noted(whole(0, 600_000).default(5_000), {
+    description:
+      'How long after SIGTERM the server still answers, so that balancers see /readyz fail and go elsewhere.',
+    expected: 'to be a whole number of milliseconds from 0 to 600000',
+  }),
+  ROOST_ADMIN_TOKEN: noted(z.string().min(16).optional(), {
+    description: 'The x-admin-token that opens /admin/*. Unset: closed.',
+    expected: 'to be at least 16 characters long',
+    secret: true,
+  }),
+});
+
+/** The notes that a variable was declared with. */
+export function notesOf(schema: z.ZodType): VariableNotes {
+  return z.globalRegistry.get(schema) as unknown as VariableNotes;
+}
+
+function noted<Schema extends z.ZodType>(schema: Schema, notes: VariableNotes): Schema {
+  return schema.meta({ ...notes });
+}
+
+function number(min: number, max: number) {
+  return z
+    .string()
+    .regex(/^\d+(\.\d+)?$/)
+    .transform(Number)
+    .pipe(z.number().min(min).max(max));
+}
+
+function whole(min: number, max: number) {
+  return number(min, max).pipe(z.int());
+}
+
+function flag() {
+  return z.enum(['true', 'false']).transform((text) => text === 'true');
+}

@@ -1,0 +1,7 @@
+export { AdminGuard } from './admin.guard.js';
+export { serveOpenApi } from './openapi.js';
+export { ApiProblems } from './problem-docs.js';
+export { decodableUrl } from './decodable-url.js';
+export { requestIdOf } from './request-id.js';
+export { requestSchemaPipe } from './request-schema.pipe.js';
+export { endConnectionsWithTheirLastAnswer } from './last-answers.js';

@@ -1,0 +1,36 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { Backend } from '@roost/redis';
+import { CONFIG, VERSION, type Config } from '../../common/config/index.js';
+import { policies, tiers } from '../throttle/index.js';
+import type { AdminState } from './admin.schemas.js';
+
+/** What operators want to see of a running service. */
+@Injectable()
+export class AdminService {
+  constructor(
+    private readonly backend: Backend,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  state(): AdminState {
+    return {
+      version: VERSION,
+      uptimeSeconds: Math.round(process.uptime()),
+      backend: this.backend.state(),
+      rateLimits: {
+        mode: this.config.RATE_LIMIT_BACKEND ?? this.config.ROOST_BACKEND,
+        canaryPercent: this.config.RATE_LIMIT_CANARY_PERCENT,
+        replicas: this.config.ROOST_REPLICAS,
+        policies: limits(),
+        tiers,
+      },
+    };
+  }
+}
+
+function limits(): AdminState['rateLimits']['policies'] {
+  return [
+    ...policies.login.map(({ name, limit, window }) => ({ policy: `login.${name}`, limit, window })),
+    { policy: 'quotes', limit: policies.quotes.limit },
+  ];
+}

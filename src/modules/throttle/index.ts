@@ -1,0 +1,1 @@
+export { policies, throttleOptions, tiers } from './throttle.options.js';

@@ -1,0 +1,32 @@
+import type { ThrottleOptions } from '@roost/throttle';
+import type { Config } from '../../common/config/index.js';
+import { claimedUser, tierOf } from './subjects.js';
+
+/** Every rate limit of this service. */
+export const policies = {
+  login: [
+    { name: 'user', limit: 5, window: '1m', key: claimedUser },
+    { name: 'address', limit: 100, window: '1m', key: 'ip' },
+  ],
+  quotes: { limit: 'byTier', key: 'apiKey' },
+} as const satisfies ThrottleOptions['policies'];
+
+/** What partners may ask for, by the tier of their API key; without a key as `free`, counted by address. */
+export const tiers = {
+  free: '100/1h',
+  starter: '1000/1h',
+  pro: '10000/1h',
+  enterprise: 'unlimited',
+} as const satisfies ThrottleOptions['tiers'];
+
+/** How the service configures `@roost/throttle`. */
+export function throttleOptions(config: Config): ThrottleOptions {
+  return {
+    policies,
+    tiers,
+    tierOf,
+    backend: config.RATE_LIMIT_BACKEND,
+    canaryPercent: config.RATE_LIMIT_CANARY_PERCENT,
+    replicas: config.ROOST_REPLICAS,
+  };
+}

@@ -1,0 +1,109 @@
+import { startService, type Service } from './service.js';
+
+describe('accounts', () => {
+  let service: Service;
+
+  beforeEach(async () => void (service = await startService()));
+  afterEach(() => service.app.close());
+
+  const post = (url: string, payload: object, remoteAddress = '10.0.0.1') =>
+    service.app.inject({ method: 'POST', url, payload, remoteAddress });
+  const requestCode = (userId: string, address?: string) => post('/accounts/codes', { userId }, address);
+  const signIn = (userId: string, code: string) => post('/accounts/sessions', { userId, code });
+  const withCookie = (method: 'GET' | 'DELETE', url: string, cookie: string) =>
+    service.app.inject({ method, url, headers: { cookie } });
+
+  it('signs in with a code, once, and out again', async () => {
+    const issued = await requestCode('ann');
+    expect([issued.statusCode, issued.json()]).toEqual([202, { code: expect.stringMatching(/^\d{6}$/) }]);
+
+    const signedIn = await signIn('ann', issued.json().code);
+    expect([signedIn.statusCode, signedIn.json()]).toEqual([200, { userId: 'ann' }]);
+    const cookie = String(signedIn.headers['set-cookie']);
+    expect(cookie).toMatch(/^sid=[\w-]{43}; /);
+    for (const part of ['HttpOnly', 'SameSite=Lax', 'Path=/', 'Max-Age=86400']) expect(cookie).toContain(part);
+    expect(cookie).not.toContain('Secure');
+
+    const sid = cookie.split(';')[0]!;
+    const me = await withCookie('GET', '/accounts/me', sid);
+    expect([me.statusCode, me.json()]).toEqual([200, { userId: 'ann' }]);
+    expect((await signIn('ann', issued.json().code)).statusCode).toBe(401);
+
+    const out = await withCookie('DELETE', '/accounts/sessions', sid);
+    expect([out.statusCode, out.body]).toEqual([204, '']);
+    expect(String(out.headers['set-cookie'])).toMatch(/^sid=; /);
+    expect((await withCookie('GET', '/accounts/me', sid)).statusCode).toBe(401);
+  });
+
+  it('knows nobody without a session, and lets nobody sign out without harm', async () => {
+    for (const cookie of ['', 'sid=', 'sid=guess', 'other=1']) {
+      const me = await withCookie('GET', '/accounts/me', cookie);
+      expect([me.statusCode, me.json().errorCode]).toEqual([401, 'accounts.not-signed-in']);
+      expect((await withCookie('DELETE', '/accounts/sessions', cookie)).statusCode).toBe(204);
+    }
+  });
+
+  it('refuses a wrong code with a problem', async () => {
+    const { code } = (await requestCode('ann')).json();
+    const answer = await signIn('ann', code === '000000' ? '000001' : '000000');
+    expect([answer.statusCode, answer.json().errorCode]).toEqual([401, 'accounts.code-rejected']);
+    expect(answer.headers['set-cookie']).toBeUndefined();
+  });
+
+  it('throttles the sixth try of a user in a minute, on both routes together', async () => {
+    const { code } = (await requestCode('ann')).json();
+    const statuses = [202];
+    for (let i = 0; i < 2; i++) statuses.push((await requestCode('bob')).statusCode); // somebody else
+    for (let i = 0; i < 3; i++) statuses.push((await requestCode('ann')).statusCode);
+    statuses.push((await signIn('ann', code)).statusCode);
+    expect(statuses).toEqual([202, 202, 202, 202, 202, 202, 401]); // the first code is void: new ones were issued
+
+    const sixth = await signIn('ann', code);
+    expect(sixth.statusCode).toBe(429);
+    expect(sixth.headers['content-type']).toMatch(/^application\/problem\+json/);
+    expect(sixth.json()).toMatchObject({
+      status: 429,
+      errorCode: 'throttle.exceeded',
+      'violated-policies': ['login.user'],
+    });
+    expect([sixth.headers['retry-after']].flat()).toEqual(['12']); // 5 a minute: one each 12 s
+    expect(sixth.headers['ratelimit-policy']).toBe('"login.user";q=5;w=60, "login.address";q=100;w=60');
+    expect(sixth.headers.ratelimit).toContain('"login.user";r=0');
+
+    expect((await requestCode('ann', '10.9.9.9')).statusCode).toBe(429); // from elsewhere as well
+    expect((await requestCode('bob')).statusCode).toBe(202);
+  });
+
+  it('throttles the 101st try of an address in a minute, whoever it claims to be', async () => {
+    for (let i = 0; i < 100; i++) expect((await requestCode(`user-${i}`)).statusCode).toBe(202);
+    const answer = await requestCode('user-100');
+    expect([answer.statusCode, answer.json()['violated-policies']]).toEqual([429, ['login.address']]);
+    expect((await requestCode('user-100', '10.0.0.2')).statusCode).toBe(202);
+  });
+
+  it('counts who names no user by address', async () => {
+    const statuses = [];
+    for (let i = 0; i < 6; i++) statuses.push((await post('/accounts/codes', {})).statusCode);
+    expect(statuses).toEqual([422, 422, 422, 422, 422, 429]);
+  });
+
+  it('lists what is wrong with a body', async () => {
+    const answer = await post('/accounts/sessions', { userId: ' ', code: '12345' });
+    expect(answer.statusCode).toBe(422);
+    expect(answer.json()).toMatchObject({
+      errorCode: 'request.invalid',
+      issues: [{ path: 'userId' }, { path: 'code' }],
+    });
+  });
+});
+
+describe('accounts in production', () => {
+  it('shows no code and makes cookies Secure', async () => {
+    const { app } = await startService({ NODE_ENV: 'production' });
+    const issued = await app.inject({ method: 'POST', url: '/accounts/codes', payload: { userId: 'ann' } });
+    expect([issued.statusCode, issued.json()]).toEqual([202, {}]);
+    const out = await app.inject({ method: 'DELETE', url: '/accounts/sessions' });
+    expect(String(out.headers['set-cookie'])).toContain('Secure');
+    await app.close();
+  });
+});
