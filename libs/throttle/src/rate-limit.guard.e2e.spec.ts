@@ -136,7 +136,11 @@ describe.each(Object.entries(adapters))('RateLimitGuard on %s', (_name, adapter)
   });
   afterAll(() => server?.stop());
 
-  async function open(overrides: ThrottleOptions = {}, redis: object = { url: server.url }, providers: object[] = []) {
+  async function open(
+    overrides: ThrottleOptions = {},
+    redis: object = { url: server.url, commandTimeoutMs: 2_000 },
+    providers: object[] = [],
+  ) {
     const testing = await Test.createTestingModule({
       imports: [RedisModule.forRoot(redis), ThrottleModule.forRoot({ ...options, ...overrides })],
       controllers: [PlainController, LimitedController],

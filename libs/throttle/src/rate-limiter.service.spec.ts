@@ -24,7 +24,7 @@ const options: ThrottleOptions = {
 };
 
 describe.each(['memory', 'redis'] as const)('RateLimiter in %s', (backend) => {
-  let server: RedisServer | undefined;
+  let server: RedisServer;
   let app: TestingModule;
   let limiter: RateLimiter;
 
@@ -33,7 +33,7 @@ describe.each(['memory', 'redis'] as const)('RateLimiter in %s', (backend) => {
   });
   beforeEach(async () => {
     await server?.command('FLUSHALL');
-    const redis = RedisModule.forRoot(server ? { url: server.url } : {});
+    const redis = RedisModule.forRoot(server ? { url: server.url, commandTimeoutMs: 10_000 } : {});
     app = await Test.createTestingModule({ imports: [redis, ThrottleModule.forRoot(options)] })
       .setLogger(new ConsoleLogger({ logLevels: ['fatal'] }))
       .compile();
