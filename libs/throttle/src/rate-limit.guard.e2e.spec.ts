@@ -18,6 +18,7 @@ import { RedisServer } from '@roost/testing';
 import { decisionOf } from './decision.js';
 import { RateLimit, SkipRateLimit } from './rate-limit.decorator.js';
 import { RateLimitGuard } from './rate-limit.guard.js';
+import { RateLimiter } from './rate-limiter.service.js';
 import { ThrottleModule } from './throttle.module.js';
 import type { ThrottleOptions } from './throttle.options.js';
 
@@ -199,6 +200,18 @@ describe.each(Object.entries(adapters))('RateLimitGuard on %s', (_name, adapter)
     expect(await statuses(get, ['login', 'login', 'login'], { 'x-user': 'alice' })).toEqual([200, 200, 429]);
     expect(await statuses(get, ['login', 'login', 'login'], { 'x-user': 'bob' })).toEqual([200, 200, 429]);
     expect(await statuses(get, ['login', 'login'])).toEqual([200, 429]); // the fifth of the address
+  });
+
+  it('counts the same subjects as RateLimiter, by name or by address', async () => {
+    const get = await open();
+    const limiter = apps[0]!.get(RateLimiter);
+    await get('login', { 'x-user': 'alice' });
+    const seen = await limiter.peek('login', { user: 'alice', address: '127.0.0.1' });
+    expect(seen.policies.map(({ remaining }) => remaining)).toEqual([1, 4]);
+    expect(await limiter.reset('alice')).toBe(1);
+    expect(await statuses(get, ['login', 'login', 'login'])).toEqual([200, 200, 429]); // no user: by address
+    expect(await limiter.reset('127.0.0.1')).toBe(2);
+    expect(await statuses(get, ['login', 'login', 'login'])).toEqual([200, 200, 429]);
   });
 
   it('gives each tier its limit, and an unknown one the strictest', async () => {

@@ -79,6 +79,17 @@ describe.each(['memory', 'redis'] as const)('RateLimiter in %s', (backend) => {
     expect((await limiter.peek('search', 'alice')).policies[0]!.remaining).toBe(9);
   });
 
+  it('35: the longest wait counts, and one without end most of all', async () => {
+    const every = (window: '60s' | '5s', limit = 1) => ({ name: `${limit} in ${window}`, limit, window });
+    const both = [every('60s'), every('5s')];
+    await limiter.consume(both, '1.2.3.4');
+    const refused = await limiter.consume(both, '1.2.3.4');
+    expect(refused.violated).toEqual(['1 in 60s', '1 in 5s']);
+    expect(refused.retryAfterMs).toBe(refused.policies[0]!.retryAfterMs);
+    const never = await limiter.consume([every('60s', 0), every('5s')], '1.2.3.4');
+    expect([never.state, never.violated, never.retryAfterMs]).toEqual(['throttle', ['0 in 60s', '1 in 5s'], null]);
+  });
+
   it('peeks without charging, and says what consume would say', async () => {
     const before = await limiter.peek('search', 'alice', { cost: 11 });
     expect(before).toMatchObject({ allowed: false, retryAfterMs: null });
