@@ -156,7 +156,7 @@ describe.each(adapters)('HealthModule on %s', (_, createAdapter) => {
 });
 
 it('names every wrong option at boot', async () => {
-  const options = { drainMs: -1, processMetrics: 'yes' as never };
+  const options = { drainMs: -1, closeWithinMs: 0.5, processMetrics: 'yes' as never };
   const boot = Test.createTestingModule({
     imports: [RedisModule.forRoot({}), HealthModule.forRoot(options)],
   }).compile();
@@ -164,6 +164,7 @@ it('names every wrong option at boot', async () => {
   expect(error).toBeInstanceOf(InvalidOptionsError);
   expect((error as InvalidOptionsError).problems).toEqual([
     expect.stringContaining('drainMs'),
+    expect.stringContaining('closeWithinMs'),
     expect.stringContaining('processMetrics'),
   ]);
 });
