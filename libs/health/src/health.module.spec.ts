@@ -125,7 +125,8 @@ describe.each(adapters)('HealthModule on %s', (_, createAdapter) => {
     await new Promise(setImmediate);
     const [status, body] = await probe('/readyz');
     expect([status, body.status]).toEqual([503, 'shutting_down']);
-    expect((await probe('/livez'))[0]).toBe(200);
+    const alive = await fetch(`${url}/livez`);
+    expect([alive.status, alive.headers.get('connection')]).toEqual([200, 'close']);
     SlowToStop.release?.();
     await closing;
   });
