@@ -9,6 +9,8 @@ export interface RedisAddress {
   readonly username?: string;
   readonly password?: string;
   readonly db: number;
+  /** The IP version to look the host up for; 0 takes either. */
+  readonly family?: number;
   readonly tls: boolean;
 }
 
@@ -24,7 +26,14 @@ export function parseRedisUrl(url: string): RedisAddress {
     throw new Error('it is not a URL; write redis://user:password@host:6379 and percent-encode special characters');
   }
   if (parsed.protocol !== 'redis:' && parsed.protocol !== 'rediss:') {
-    throw new Error(`its scheme is "${parsed.protocol.slice(0, -1)}"; write redis:// or rediss:// (TLS)`);
+    throw new Error('its scheme is another; write redis:// or rediss:// (TLS)');
+  }
+  if (parsed.hash !== '' || parsed.search.includes('@')) {
+    throw new Error('it holds a # or ? before the host; percent-encode special characters of the password (%23, %3F)');
+  }
+  const { family, ...unknown } = Object.fromEntries(parsed.searchParams);
+  if (Object.keys(unknown).length > 0 || !/^[046]?$/.test(family ?? '')) {
+    throw new Error('it has a query other than ?family=0, 4 or 6; everything else is an option of its own');
   }
   if (parsed.hostname === '') throw new Error('it names no host');
   const db = parsed.pathname.replace(/^\//, '');
@@ -35,6 +44,7 @@ export function parseRedisUrl(url: string): RedisAddress {
     ...(parsed.username === '' ? {} : { username: decode(parsed.username, 'user name') }),
     ...(parsed.password === '' ? {} : { password: decode(parsed.password, 'password') }),
     db: Number(db),
+    ...(family ? { family: Number(family) } : {}),
     tls: parsed.protocol === 'rediss:',
   };
 }
@@ -49,13 +59,14 @@ function decode(text: string, what: string): string {
 
 /** The client's options for an address; the certificate is checked unless the caller's own TLS options say otherwise. */
 export function addressOptions(address: RedisAddress, tls: boolean | TlsOptions | undefined): RedisOptions {
-  const { host, port, username, password, db } = address;
+  const { host, port, username, password, db, family } = address;
   const secure = address.tls || Boolean(tls);
   const servername = /^[\d.]+$|:/.test(host) ? undefined : host; // RFC 6066: SNI carries names, never addresses
   return {
     host,
     port,
     db,
+    ...(family === undefined ? {} : { family }),
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
     ...(secure ? { tls: { ...(servername ? { servername } : {}), ...(typeof tls === 'object' ? tls : {}) } } : {}),

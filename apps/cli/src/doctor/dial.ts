@@ -4,11 +4,11 @@ import { connect as connectTls, type TLSSocket } from 'node:tls';
 import type { RedisTarget } from './redis-target.js';
 
 /** Thrown when a step took longer than its deadline. */
-export class DeadlineError extends Error {
+class DeadlineError extends Error {
   readonly code = 'DEADLINE';
 }
 
-/** Settles as `work` does, or rejects with {@link DeadlineError}; `giveUp` frees what the work holds. */
+/** Settles as `work` does, or rejects with code `DEADLINE`; `giveUp` frees what the work holds. */
 export function within<T>(deadlineMs: number, work: Promise<T>, giveUp?: () => void): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {

@@ -1,6 +1,5 @@
 import { bytes, percent } from '../format.js';
 import { failure, ok, warning, type Outcome } from './finding.js';
-import { ReplyError, type Reply } from './resp-parser.js';
 import type { Step, Visit } from './visit.js';
 
 const OLDEST = [6, 2] as const;
@@ -100,9 +99,8 @@ function room(says: string, share: number, todo: string): Outcome {
 
 /** A setting of the server; null when CONFIG is refused, as managed providers do. */
 async function config({ redis }: Visit, name: string): Promise<string | null> {
-  const reply: Reply = await redis.call('CONFIG', 'GET', name);
-  if (reply instanceof ReplyError || !Array.isArray(reply)) return null;
-  return typeof reply[1] === 'string' ? reply[1] : null;
+  const reply = await redis.call('CONFIG', 'GET', name);
+  return Array.isArray(reply) && typeof reply[1] === 'string' ? reply[1] : null;
 }
 
 function number({ info }: Visit, field: string): number | null {

@@ -1,6 +1,8 @@
 import { redisKeys, type KeyDefinition } from '@roost/redis';
+import { throttleKeys } from '@roost/throttle';
 
 /** Every kind of key that the libs declare, by lib. A lib joins by one line here. */
 export const catalogue: Readonly<Record<string, readonly KeyDefinition[]>> = {
   redis: redisKeys,
+  throttle: throttleKeys,
 };

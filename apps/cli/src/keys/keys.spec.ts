@@ -1,4 +1,5 @@
 import { defineKey, redisKeys } from '@roost/redis';
+import { throttleKeys } from '@roost/throttle';
 import { record } from '../recording.js';
 import { keys } from './keys.command.js';
 
@@ -37,7 +38,7 @@ describe('roost keys', () => {
     const { keys: listed, totalBytes } = JSON.parse(lines.join('\n'));
     expect(code).toBe(0);
     expect(listed.map(({ key }: { key: string }) => key)).toEqual(
-      expect.arrayContaining(redisKeys.map(({ template }) => `roost:${template}`)),
+      expect.arrayContaining([...redisKeys, ...throttleKeys].map(({ template }) => `roost:${template}`)),
     );
     expect(totalBytes).toBe(
       10_000 * listed.reduce((sum: number, { estimatedBytes }: { estimatedBytes: number }) => sum + estimatedBytes, 0),

@@ -7,8 +7,8 @@ export const PROFILES = {
   sustained: { target: '5x', duration: '5m' },
 } as const;
 
-export const MAX_RATE_PER_SECOND = 5_000;
-export const MAX_DURATION_MS = 3_600_000;
+const MAX_RATE_PER_SECOND = 5_000;
+const MAX_DURATION_MS = 3_600_000;
 const SECONDS = { s: 1, min: 60, h: 3_600 } as const;
 
 export interface LoadFlags {

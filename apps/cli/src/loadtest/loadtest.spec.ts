@@ -102,6 +102,15 @@ describe('roost loadtest', () => {
     expect(recording.all).toMatch(/latency .*p95 [2-9]\d\d ms/);
   });
 
+  it('admits that it was late itself', async () => {
+    const service = await serve((_request, response, count) => {
+      const until = performance.now() + (count === 50 ? 100 : 0);
+      while (performance.now() < until); // this service lives in the process that measures
+      response.end();
+    });
+    expect((await load(service.url, ['--max-p95', '10ms'])).all).toMatch(/This process was late itself, by up to \d/);
+  });
+
   it('fails a service that fails', async () => {
     expect(failed(await load((await serve(statusEvery(20, 503))).url))).toEqual(['5xx, no answer']);
   });
