@@ -17,7 +17,9 @@ function announced(production: boolean, mode: 'auto' | 'memory' = 'auto', config
     () => backend?.refresh(),
   );
   const breakers = configured ? { read: breaker, write: breaker } : undefined;
-  const backend = new Backend('default', mode, new UnconfiguredCommands('default'), breakers);
+  const backend = new Backend('default', mode, new UnconfiguredCommands('default'), breakers, (error) => {
+    throw error;
+  });
   const logger = { log: at('log'), warn: at('warn'), error: at('error') };
   const announcer = new Announcer(
     backend,

@@ -50,6 +50,7 @@ export class Backend {
     readonly commands: Commands,
     /** Absent when no Redis is configured, or none is wanted. */
     private readonly breakers: { readonly read: Breaker; readonly write: Breaker } | undefined,
+    private readonly onListenerError: (error: unknown) => void,
   ) {
     if (mode === 'redis') this.require(`connection "${connection}"`);
   }
@@ -130,7 +131,13 @@ export class Backend {
       afterMs,
     };
     if (changeChannel.hasSubscribers) changeChannel.publish(change);
-    for (const listener of this.#listeners) listener(change);
+    for (const listener of this.#listeners) {
+      try {
+        listener(change);
+      } catch (error) {
+        this.onListenerError(error); // the switch itself must go on
+      }
+    }
   }
 
   state(): BackendState {

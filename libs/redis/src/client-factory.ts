@@ -16,14 +16,8 @@ export class ClientFactory {
     this.#address.connectionName = `roost:${name}`;
   }
 
-  optionsFor(role: ConnectionRole): RedisOptions {
-    const { connectTimeoutMs, commandTimeoutMs } = this.options;
-    const timing = { connectTimeoutMs, socketTimeoutMs: Math.max(1_000, 2 * commandTimeoutMs) };
-    return { ...this.#address, ...settingsFor(role, timing), ...this.#login() };
-  }
-
   create(role: ConnectionRole, overrides: RedisOptions = {}): Redis {
-    const client = new Redis({ ...this.optionsFor(role), ...overrides });
+    const client = new Redis({ ...this.#optionsFor(role), ...overrides });
     const { retryStrategy } = client.options;
     if (this.options.passwordFile !== undefined && retryStrategy) {
       client.options.retryStrategy = (attempt) => {
@@ -32,6 +26,12 @@ export class ClientFactory {
       };
     }
     return client;
+  }
+
+  #optionsFor(role: ConnectionRole): RedisOptions {
+    const { connectTimeoutMs, commandTimeoutMs } = this.options;
+    const timing = { connectTimeoutMs, socketTimeoutMs: Math.max(1_000, 2 * commandTimeoutMs) };
+    return { ...this.#address, ...settingsFor(role, timing), ...this.#login() };
   }
 
   /** While a mounted secret is being replaced its file may be missing for a moment: the last password stays. */

@@ -115,6 +115,23 @@ describe('an outage', () => {
   });
 });
 
+describe('a listener that throws', () => {
+  it('neither stops the switch nor the other listeners', async () => {
+    const server = await RedisServer.start();
+    const redis = await connect({ url: server.url });
+    const heard: string[] = [];
+    redis.backend.onChange(() => {
+      throw new Error('listener broke');
+    });
+    redis.backend.onChange(({ to }) => heard.push(to));
+    redis.backend.force('memory');
+    expect([redis.backend.current, heard]).toEqual(['memory', ['memory']]);
+    expect(redis.logged.at(-1)).toMatchObject({ level: 'error', details: { error: 'Error: listener broke' } });
+    await redis.close();
+    await server.stop();
+  });
+});
+
 describe('a broken network', () => {
   it('that swallows everything is noticed on an idle connection by the heartbeat', async () => {
     const server = await RedisServer.start();

@@ -33,6 +33,17 @@ describe('PubSub', () => {
     expect([a.heard, b.heard]).toEqual([['hello'], ['hello']]);
   });
 
+  it('resolves every subscription of a channel only when the server listens', async () => {
+    const [a, b] = await Promise.all([listen(one), listen(one)]);
+    await other.pubsub.publish('news', 'hello');
+    await eventually(() => a.heard.length === 1 && b.heard.length === 1, { within: 1_000 });
+    a.stop();
+    a.stop();
+    await other.pubsub.publish('news', 'again');
+    await eventually(() => b.heard.length === 2, { within: 1_000 });
+    expect(a.heard).toEqual(['hello']);
+  });
+
   it('keeps channels apart and stops when told', async () => {
     const a = await listen(one, 'a');
     await one.pubsub.publish('b', 'not for a');

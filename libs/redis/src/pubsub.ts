@@ -20,7 +20,7 @@ export interface PubSubGap {
  * here: `onGap` tells when messages may have been missed.
  */
 export class PubSub {
-  readonly #handlers = new Map<string, Set<MessageHandler>>();
+  readonly #channels = new Map<string, { readonly handlers: Set<MessageHandler>; readonly listening: Promise<void> }>();
   readonly #gapListeners = new Set<(gap: PubSubGap) => void>();
   readonly #onListening = new Set<() => void>();
   #lostSince: Date | undefined;
@@ -53,12 +53,20 @@ export class PubSub {
 
   /** Calls the handler for each message, resubscribed after every reconnect, until the returned function is called. */
   async subscribe(channel: string, handler: MessageHandler): Promise<() => void> {
-    const handlers = this.#handlers.get(channel) ?? new Set();
-    this.#handlers.set(channel, handlers.add(handler));
-    if (handlers.size === 1) await this.#listen(channel);
+    let entry = this.#channels.get(channel);
+    if (entry === undefined) {
+      // Known before it is subscribed, so that a reconnect in between subscribes it, too.
+      let listen!: (listening: Promise<void>) => void;
+      entry = { handlers: new Set(), listening: new Promise((resolve) => (listen = resolve)) };
+      this.#channels.set(channel, entry);
+      listen(this.#listen(channel));
+    }
+    const { handlers, listening } = entry;
+    handlers.add(handler);
+    await listening;
     return () => {
-      handlers.delete(handler);
-      if (handlers.size > 0 || !this.#handlers.delete(channel)) return;
+      if (!handlers.delete(handler) || handlers.size > 0) return;
+      this.#channels.delete(channel);
       if (this.#lane?.ready) this.#lane.client.unsubscribe(this.#wire(channel)).catch(this.#report);
     };
   }
@@ -111,7 +119,7 @@ export class PubSub {
   }
 
   async #restore(): Promise<void> {
-    if (this.#handlers.size > 0) await this.#subscribe([...this.#handlers.keys()]);
+    if (this.#channels.size > 0) await this.#subscribe([...this.#channels.keys()]);
     if (!this.#lane?.ready) return;
     for (const listening of this.#onListening) listening();
     this.#onListening.clear();
@@ -121,7 +129,7 @@ export class PubSub {
   }
 
   #lose(): void {
-    if (this.#lostSince !== undefined || this.#handlers.size === 0) return;
+    if (this.#lostSince !== undefined || this.#channels.size === 0) return;
     this.#lostSince = new Date();
     this.#tell({ phase: 'lost', since: this.#lostSince });
   }
@@ -131,7 +139,7 @@ export class PubSub {
   }
 
   #deliver(channel: string, message: string): void {
-    for (const handler of this.#handlers.get(channel) ?? []) this.#safely(() => handler(message, channel));
+    for (const handler of this.#channels.get(channel)?.handlers ?? []) this.#safely(() => handler(message, channel));
   }
 
   #safely(call: () => void): void {

@@ -1,16 +1,16 @@
-import { Redis, type Command, type RedisOptions } from 'ioredis';
+import { Redis, type Command } from 'ioredis';
 import { RedisNotConfiguredError } from './redis.errors.js';
 
 /**
  * A client for a team's own use, apart from Roost's connections, so that a blocking command of theirs never blocks
  * Roost. It connects at its first command and then behaves as a plain ioredis client without an offline queue.
  */
-export function rawClient(connection: string, options: RedisOptions | undefined): Redis {
-  const client = new Redis({ ...options, lazyConnect: true });
+export function rawClient(connection: string, configured: Redis | undefined): Redis {
+  const client = configured ?? new Redis({ lazyConnect: true });
   client.on('error', () => undefined); // the commands themselves reject; unheard errors would be printed
   const send = client.sendCommand.bind(client);
   client.sendCommand = (command: Command, stream) => {
-    if (options === undefined) {
+    if (configured === undefined) {
       command.reject(new RedisNotConfiguredError(connection));
       return command.promise;
     }

@@ -64,12 +64,14 @@ export class RedisConnection {
       watch.follow(this.#lanes);
       commands = new RedisCommands(name, keyPrefix, this.#lanes, new Deadlines(options.commandTimeoutMs), watch);
     }
-    this.backend = new Backend(name, options.backend, commands, this.#watch?.breakers);
+    this.backend = new Backend(name, options.backend, commands, this.#watch?.breakers, (error) =>
+      logger.error('A listener of Backend.onChange threw', { event: 'backend.listener', error: String(error) }),
+    );
     this.#announcer = new Announcer(this.backend, logger, context.production, () => this.#watch?.lastFailure);
     this.#metrics.follow(this.backend, () => this.#census());
     this.pubsub = new PubSub(this.backend, keyPrefix, this.#clients && ((events) => this.#subscriber(events)), logger);
     this.pubsub.onGap(({ phase }) => phase === 'lost' && this.#metrics.gap());
-    this.raw = options.client ?? rawClient(name, this.#clients?.optionsFor('command'));
+    this.raw = options.client ?? rawClient(name, this.#clients?.create('command'));
   }
 
   /** Begins to connect. */
