@@ -102,7 +102,8 @@ export class Lane {
       const bytes = socket?.bytesRead;
       // Any byte that arrives is a sign of life: a reply may be stuck behind a long script and yet Redis is there.
       const deadline = setTimeout(() => {
-        if (socket === this.#socket && socket?.bytesRead === bytes) socket?.destroy();
+        if (socket !== this.#socket || socket?.bytesRead !== bytes) return;
+        socket?.destroy(new Error(`The heartbeat timed out: no sign of life in ${deadlineMs} ms`));
       }, deadlineMs).unref();
       this.client.ping().then(
         () => clearTimeout(deadline),

@@ -38,6 +38,8 @@ describe('an outage', () => {
     redis = await connect({ url: server.url, heartbeatMs: 300, recheckMs: 1_000 });
     server.freeze();
     await eventually(() => redis.backend.current === 'memory', { within: 4_000 });
+    expect(redis.backend.reason).toBe('timeout');
+    expect(redis.logged.at(-1)?.message).toContain('no sign of life');
     server.thaw();
     await untilRedis(redis);
   });
