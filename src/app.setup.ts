@@ -5,13 +5,7 @@ import { Backend } from '@roost/redis';
 import { decisionOf } from '@roost/throttle';
 import { CONFIG, type Config } from './common/config/index.js';
 import { ProblemFilter } from './common/errors/index.js';
-import {
-  decodableUrl,
-  endConnectionsWithTheirLastAnswer,
-  requestIdOf,
-  requestSchemaPipe,
-  serveOpenApi,
-} from './common/http/index.js';
+import { decodableUrl, requestIdOf, requestSchemaPipe, serveOpenApi } from './common/http/index.js';
 import { createLogger, logRequests } from './common/logging/index.js';
 
 /** The HTTP server, before Nest has it. */
@@ -32,9 +26,7 @@ export function configure(app: NestFastifyApplication): NestFastifyApplication {
   const config = app.get<Config>(CONFIG);
   app.useLogger(createLogger(config));
   app.flushLogs();
-  const fastify = app.getHttpAdapter().getInstance();
-  logRequests(fastify, rateLimitFields(app, config));
-  endConnectionsWithTheirLastAnswer(fastify);
+  logRequests(app.getHttpAdapter().getInstance(), rateLimitFields(app, config));
   app.useGlobalFilters(new ProblemFilter(app.get(HttpAdapterHost)));
   app.useGlobalPipes(requestSchemaPipe());
   app.enableShutdownHooks([ShutdownSignal.SIGTERM, ShutdownSignal.SIGINT], { useProcessExit: true });

@@ -125,7 +125,8 @@ describe.each(adapters)('HealthModule on %s', (_, createAdapter) => {
     await new Promise(setImmediate);
     const [status, body] = await probe('/readyz');
     expect([status, body.status]).toEqual([503, 'shutting_down']);
-    expect((await probe('/livez'))[0]).toBe(200);
+    const alive = await fetch(`${url}/livez`);
+    expect([alive.status, alive.headers.get('connection')]).toEqual([200, 'close']);
     SlowToStop.release?.();
     await closing;
   });
@@ -156,7 +157,7 @@ describe.each(adapters)('HealthModule on %s', (_, createAdapter) => {
 });
 
 it('names every wrong option at boot', async () => {
-  const options = { drainMs: -1, processMetrics: 'yes' as never };
+  const options = { drainMs: -1, closeWithinMs: 0.5, processMetrics: 'yes' as never };
   const boot = Test.createTestingModule({
     imports: [RedisModule.forRoot({}), HealthModule.forRoot(options)],
   }).compile();
@@ -164,6 +165,7 @@ it('names every wrong option at boot', async () => {
   expect(error).toBeInstanceOf(InvalidOptionsError);
   expect((error as InvalidOptionsError).problems).toEqual([
     expect.stringContaining('drainMs'),
+    expect.stringContaining('closeWithinMs'),
     expect.stringContaining('processMetrics'),
   ]);
 });

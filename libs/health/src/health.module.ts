@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
+import { Connections } from './connections.js';
 import { ConfigurableModuleClass, HEALTH_OPTIONS, HEALTH_SETTINGS } from './health.module-definition.js';
 import { resolveHealthOptions } from './health.options.js';
 import { Lifecycle } from './lifecycle.js';
@@ -21,6 +22,7 @@ import { ReadinessService } from './readiness.js';
   controllers: [ProbesController, MetricsController],
   providers: [
     { provide: HEALTH_SETTINGS, inject: [HEALTH_OPTIONS], useFactory: resolveHealthOptions },
+    Connections,
     Lifecycle,
     ProcessMetrics,
     ReadinessService,

@@ -1,7 +1,7 @@
 import { Lifecycle } from './lifecycle.js';
 
 describe('Lifecycle', () => {
-  const settings = { drainMs: 5_000, processMetrics: false };
+  const settings = { drainMs: 5_000, closeWithinMs: 0, processMetrics: false };
 
   beforeEach(() => void jest.useFakeTimers());
   afterEach(() => void jest.useRealTimers());
@@ -28,5 +28,6 @@ describe('Lifecycle', () => {
   it('does not hold it open for Ctrl-C or close()', async () => {
     await new Lifecycle(settings).beforeApplicationShutdown('SIGINT');
     await new Lifecycle(settings).beforeApplicationShutdown();
+    expect(jest.getTimerCount()).toBe(0);
   });
 });

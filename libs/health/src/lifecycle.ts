@@ -5,7 +5,6 @@ import {
   type OnApplicationBootstrap,
   type OnModuleDestroy,
 } from '@nestjs/common';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { HEALTH_SETTINGS } from './health.module-definition.js';
 import type { HealthSettings } from './health.options.js';
 
@@ -35,6 +34,7 @@ export class Lifecycle implements OnApplicationBootstrap, OnModuleDestroy, Befor
 
   /** Holds the server open. Only for SIGTERM, which orchestrators send: who presses Ctrl-C has no balancer to wait for. */
   async beforeApplicationShutdown(signal?: string): Promise<void> {
-    if (signal === 'SIGTERM') await sleep(this.settings.drainMs);
+    if (signal !== 'SIGTERM') return;
+    await new Promise((resolve) => setTimeout(resolve, this.settings.drainMs));
   }
 }

@@ -44,7 +44,7 @@ describe('PubSub', () => {
     expect(a.heard).toEqual([]);
   });
 
-  it('tells of a gap when its connection is killed in traffic, and hears again afterwards', async () => {
+  it('T8 tells of a gap when its connection is killed in traffic, and hears again afterwards', async () => {
     const { heard, gaps } = await listen(one);
     for (let i = 0; i < 50; i++) {
       if (i === 10) await server.command('CLIENT', 'KILL', 'TYPE', 'pubsub');
@@ -57,7 +57,7 @@ describe('PubSub', () => {
     await eventually(() => heard.includes('again'), { within: 1_000 });
   });
 
-  it('tells an idle subscriber of a frozen server within its heartbeat', async () => {
+  it('T7 tells an idle subscriber of a frozen server within its heartbeat', async () => {
     const { gaps } = await listen(one);
     server.freeze();
     await eventually(() => gaps.length === 1, { within: 3_000 });

@@ -26,6 +26,7 @@ describe('parseRedisUrl', () => {
     'redis://default:12#rest@host',
     'redis://u:1?x@host',
     'secret:6379',
+    'redis://h?tls=no',
     '',
   ])('refuses %p without repeating it', (url) => {
     let message = '';

@@ -58,8 +58,8 @@ export class ProxiedConnection {
   reset(): void {
     this.#requests.lose();
     this.#replies.lose();
-    this.#client.resetAndDestroy();
-    this.#server?.resetAndDestroy();
+    cut(this.#client);
+    if (this.#server) cut(this.#server);
   }
 
   #upstream(): Socket {
@@ -87,7 +87,7 @@ export class ProxiedConnection {
     if (this.#dark || fault.kind === 'dropReplies') this.#replies.lose();
     else this.#replies.carry(chunk, this.#delayMs);
     if (fault.kind === 'dropReplies' && fault.thenReset && !this.#client.destroyed) {
-      this.#client.resetAndDestroy();
+      cut(this.#client);
       this.#requests.carry(null, 0); // a FIN, as an RST would take unread requests from the server
       this.#proxy.onReplyReset();
     }
@@ -125,6 +125,12 @@ export class ProxiedConnection {
     const fault = this.#proxy.fault();
     return fault.kind === 'delay' ? fault.ms : 0;
   }
+}
+
+/** Sends an RST. A socket whose FIN is under way cannot, and Node would leave its handle open for ever. */
+function cut(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 /** Writes to the one side what came from the other, no faster than it is taken. */

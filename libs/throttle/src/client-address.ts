@@ -2,7 +2,7 @@ import ipaddr from 'ipaddr.js';
 import { isIP, isIPv4 } from 'node:net';
 
 /** The bucket of those whose address is not known: their socket is gone, or the transport has none. */
-export const UNKNOWN_ADDRESS = 'unknown';
+const UNKNOWN_ADDRESS = 'unknown';
 
 const IPV6_PREFIX_BITS = 64;
 

@@ -22,7 +22,7 @@ describe('the conformance suite', () => {
 
     beforeAll(async () => {
       server = await RedisServer.start();
-      const redis = RedisModule.forRoot({ url: server.url, backend: 'redis' });
+      const redis = RedisModule.forRoot({ url: server.url, backend: 'redis', commandTimeoutMs: 10_000 });
       module = await Test.createTestingModule({ imports: [redis] }).compile();
       await module.init();
     });

@@ -48,7 +48,7 @@ export class RateLimitPolicies {
         problems.push(`@RateLimit on ${place}: ${new UnknownPolicyError(ref, this.config.policies.keys()).message}`);
       return configured ?? [];
     });
-    if (limits.length === 0) problems.push(`@RateLimit on ${place}: expected at least one policy`);
+    if (refs.length === 0) problems.push(`@RateLimit on ${place}: expected at least one policy`);
     if (new Set(limits.map(({ name }) => name)).size < limits.length) {
       problems.push(`@RateLimit on ${place}: expected each limit once`);
     }

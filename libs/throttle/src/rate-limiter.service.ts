@@ -98,7 +98,7 @@ export class RateLimiter {
   #charges(limits: readonly Limit[], subject: Subject, { cost, tier }: ConsumeOptions): Charge[] {
     return limits.flatMap((limit) => {
       const quota = limit.quota === 'byTier' ? this.config.tiers!.quotaOf(tier) : limit.quota;
-      const taken = cost ?? (typeof limit.cost === 'number' ? limit.cost : 1);
+      const taken = cost === undefined ? usualCostOf(limit) : cost;
       if (!isCost(taken)) throw new InvalidCostError(taken);
       const digest = this.subjects.named(limit, nameFor(limit, subject));
       return quota === 'unlimited' ? [] : [{ limit, quota, subject: digest, cost: taken }];
@@ -107,6 +107,11 @@ export class RateLimiter {
 }
 
 const NOTHING_TO_COUNT = { allowed: true, state: 'allow', violated: [], policies: [], retryAfterMs: 0 } as const;
+
+/** A cost that is computed from a request has no answer outside of one. */
+function usualCostOf({ cost }: Limit): number {
+  return typeof cost === 'number' ? cost : 1;
+}
 
 function nameFor({ part }: Limit, subject: Subject): unknown {
   if (typeof subject !== 'object' || subject === null) return subject;

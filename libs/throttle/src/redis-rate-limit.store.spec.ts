@@ -13,7 +13,7 @@ let commands: Commands;
 beforeAll(async () => {
   server = await RedisServer.start();
   app = await Test.createTestingModule({
-    imports: [RedisModule.forRoot({ url: server.url, backend: 'redis' })],
+    imports: [RedisModule.forRoot({ url: server.url, backend: 'redis', commandTimeoutMs: 10_000 })],
   }).compile();
   await app.init();
   commands = app.get(RedisConnections).get().backend.commands;

@@ -30,7 +30,7 @@ describe('ThrottleConfig', () => {
       replicas: 0,
       polices: {},
     });
-    expect(problems).toHaveLength(8);
+    expect(problems).toHaveLength(7);
     expect(problems.join('\n')).toMatch(/polices.*replicas.*canaryPercent.*"free".*"a".*-1.*"b".*window.*sliding-log/s);
   });
 

@@ -62,14 +62,14 @@ describe('config', () => {
     ['ROOST_KEY_PREFIX', 'a:b'],
     ['ROOST_KEY_PREFIX', '{slot}'],
     ['ROOST_REPLICAS', '0'],
-    ['ROOST_ADMIN_TOKEN', 'short'],
+    ['ROOST_ADMIN_TOKEN', 'two words'],
     ['NODE_ENV', 'prod'],
   ])('refuses %s=%s', (name, value) => {
     expect(problemsOf({ [name]: value })).toEqual([expect.stringMatching(`^${name}: `)]);
   });
 
   it('never shows the value of a secret', () => {
-    const text = problemsOf({ REDIS_URL: 'rediss:/hunter2@host', ROOST_ADMIN_TOKEN: 'hunter2' }).join();
+    const text = problemsOf({ REDIS_URL: 'rediss:/hunter2@host', ROOST_ADMIN_TOKEN: 'hunter2 ' }).join();
     expect(text).toContain('REDIS_URL: expected');
     expect(text).toContain('ROOST_ADMIN_TOKEN: expected');
     expect(text).not.toContain('hunter2');

@@ -80,11 +80,17 @@ export const variables = z.object({
       'How long after SIGTERM the server still answers, so that balancers see /readyz fail and go elsewhere.',
     expected: 'to be a whole number of milliseconds from 0 to 600000',
   }),
-  ROOST_ADMIN_TOKEN: noted(z.string().min(16).optional(), {
-    description: 'The x-admin-token that opens /admin/*. Unset: closed.',
-    expected: 'to be at least 16 characters long',
-    secret: true,
-  }),
+  ROOST_ADMIN_TOKEN: noted(
+    z
+      .string()
+      .regex(/^[\x21-\x7e]+$/)
+      .optional(),
+    {
+      description: 'The x-admin-token that opens /admin/*: 16 or more random characters. Unset: closed.',
+      expected: 'to be printable characters without spaces, as a header can hold',
+      secret: true,
+    },
+  ),
 });
 
 /** The notes that a variable was declared with. */

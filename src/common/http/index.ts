@@ -4,4 +4,3 @@ export { ApiProblems } from './problem-docs.js';
 export { decodableUrl } from './decodable-url.js';
 export { requestIdOf } from './request-id.js';
 export { requestSchemaPipe } from './request-schema.pipe.js';
-export { endConnectionsWithTheirLastAnswer } from './last-answers.js';

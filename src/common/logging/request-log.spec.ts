@@ -18,6 +18,7 @@ describe('logRequests', () => {
     logRequests(server, () => ({ rl_backend: 'redis', rate_limit_state: 'throttle' }));
     server.get('/cars/:id', () => 'ok');
     server.get('/broken', () => Promise.reject(new Error('boom')));
+    server.post('/upload', () => 'ok');
     const held = new Promise<void>((resolve) => (release = resolve));
     arrived = new Promise<void>((resolve) => server.get('/slow', () => (resolve(), held.then(() => 'late'))));
     await server.ready();
@@ -56,6 +57,24 @@ describe('logRequests', () => {
   it('logs what fails', async () => {
     await server.inject({ url: '/broken' });
     expect(lines).toEqual([expect.objectContaining({ path: '/broken', status: 500 })]);
+  });
+
+  it('logs once a client that leaves while its answer is already there', async () => {
+    await server.listen({ port: 0, host: '127.0.0.1' });
+    const client = connect((server.server.address() as { port: number }).port, '127.0.0.1');
+    // Too large: answered before the body has arrived, which then never does.
+    client.write(
+      'POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9999999\r\n\r\n{',
+    );
+    await new Promise((resolve) => client.once('data', resolve));
+    const closed = new Promise((resolve) => client.once('close', resolve));
+    client.destroy();
+    await closed;
+    await server.inject({ url: '/cars/1' });
+    expect(lines.map(({ path, status }) => [path, status])).toEqual([
+      ['/upload', 413],
+      ['/cars/:id', 200],
+    ]);
   });
 
   it('logs a client that leaves before its answer, once, as 499', async () => {
