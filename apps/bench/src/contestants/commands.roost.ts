@@ -2,7 +2,7 @@ import { defineKey, defineScript } from '@roost/redis';
 import { connect } from '@roost/redis/testing';
 import type { Contestant } from '../contestant.js';
 import { COUNT_LUA, COUNT_TTL_MS, openClient } from './command-client.js';
-import { NextTickCork, NoCork, type Corker } from './corks.js';
+import { CopiedCork, NoCork, type Corker } from './corks.js';
 
 const counter = defineKey('bench:count:{id}', { ttl: '1m', maxBytes: 20 });
 const value = defineKey('bench:value', { ttl: '1m', maxBytes: 200 });
@@ -21,7 +21,9 @@ export function roost(corking: Corking): Contestant {
     const redis = await connect({ url: task.redisUrl });
     const { commands } = redis;
     if (corking !== 'shipped')
-      replaceCorks(commands, () => (corking === 'uncorked' ? new NoCork() : new NextTickCork()));
+      replaceCorks(commands, () =>
+        corking === 'uncorked' ? new NoCork() : new CopiedCork((flush) => process.nextTick(flush)),
+      );
     return openClient(
       {
         count: (id) => commands.run(countScript, { counter: counter.of({ id }) }, { ttlMs: COUNT_TTL_MS }),

@@ -6,11 +6,14 @@ export interface Corker {
   flush(): void;
 }
 
-/** As shipped, and like it after 32 commands, but ends with the tick instead of the turn of the event loop. */
-export class NextTickCork implements Corker {
+/** The cork of `libs/redis`, which ends a batch when it is told to, or after 32 commands. */
+export class CopiedCork implements Corker {
   #corked: Writable | undefined;
   #waiting = 0;
   readonly #uncork = () => this.flush();
+
+  /** @param schedule `setImmediate` as shipped, or `process.nextTick` */
+  constructor(private readonly schedule: (flush: () => void) => unknown) {}
 
   hold(stream: Writable | undefined): void {
     if (stream === undefined) return;
@@ -26,7 +29,7 @@ export class NextTickCork implements Corker {
     this.#corked = stream;
     this.#waiting = 1;
     stream.cork();
-    if (!alreadyScheduled) process.nextTick(this.#uncork);
+    if (!alreadyScheduled) this.schedule(this.#uncork);
   }
 
   flush(): void {

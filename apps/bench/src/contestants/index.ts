@@ -7,6 +7,7 @@ const CONTESTANTS: Readonly<Record<string, () => Promise<Contestant>>> = {
   'Roost, process.nextTick': async () => (await import('./commands.roost.js')).roost('next tick'),
   'Roost, uncorked': async () => (await import('./commands.roost.js')).roost('uncorked'),
   ioredis: async () => (await import('./commands.ioredis.js')).ioredis({}),
+  'ioredis, corked': async () => (await import('./commands.ioredis.js')).ioredis({}, true),
   'ioredis, enableAutoPipelining': async () =>
     (await import('./commands.ioredis.js')).ioredis({ enableAutoPipelining: true }),
 

@@ -5,6 +5,7 @@ const contestants = [
   'Roost, process.nextTick',
   'Roost, uncorked',
   'ioredis',
+  'ioredis, corked',
   'ioredis, enableAutoPipelining',
 ] as const;
 
@@ -12,7 +13,7 @@ const contestants = [
 export const commands: Suite = {
   name: 'commands',
   about:
-    'One command per operation. Roost as shipped ends a cork by `setImmediate`; the second row is the same code with `process.nextTick`, the third without a cork. EVALSHA is the smallest counter script, on 10 000 keys; GET fetches 200 bytes; under HTTP, a bare `node:http` server does one EVALSHA per request.',
+    'One command per operation. Roost as shipped ends a cork by `setImmediate`; the second row is the same code with `process.nextTick`, the third without a cork; ioredis corked in the same way shows what the rest of Roost costs. EVALSHA is the smallest counter script, on 10 000 keys; GET fetches 200 bytes; under HTTP, a bare `node:http` server does one EVALSHA per request.',
   comparisons: [
     {
       contestants,
