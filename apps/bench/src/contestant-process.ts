@@ -1,0 +1,79 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { Task } from './contestant.js';
+import type { Verbs } from './child.js';
+
+type Results = { [Verb in keyof Verbs]: Awaited<ReturnType<Verbs[Verb]>> };
+
+interface Reply {
+  readonly id: number;
+  readonly result?: unknown;
+  readonly error?: string;
+}
+
+/** Nothing that is asked of a contestant takes longer, save the slice itself. */
+const ANSWER_WITHIN_MS = 20_000;
+
+/** A contestant in a process of its own; it ends with this one. */
+export class ContestantProcess {
+  readonly #child: ChildProcess;
+  readonly #pending = new Map<number, (reply: Reply) => void>();
+  #id = 0;
+
+  constructor(readonly name: string) {
+    this.#child = fork(fileURLToPath(new URL('./child.js', import.meta.url)), {
+      serialization: 'advanced',
+      env: { PATH: process.env['PATH'], NODE_ENV: 'production' },
+    });
+    this.#child.on('message', (reply: Reply) => this.#pending.get(reply.id)?.(reply));
+    this.#child.once('exit', (code, signal) => this.#fail(`ended by itself: ${code ?? signal}`));
+  }
+
+  open(task: Task): Promise<Results['open']> {
+    return this.#call('open', [this.name, task]);
+  }
+
+  loop(concurrency: number, seconds: number): Promise<Results['loop']> {
+    return this.#call('loop', [concurrency, seconds], seconds * 1_000);
+  }
+
+  ask(times: number, patienceMs: number): Promise<Results['ask']> {
+    return this.#call('ask', [times, patienceMs], times * patienceMs);
+  }
+
+  status(): Promise<Results['status']> {
+    return this.#call('status', []);
+  }
+
+  close(): Promise<void> {
+    return this.#call('close', []);
+  }
+
+  /** Ends the process. */
+  async stop(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const ended = once(this.#child, 'exit');
+    this.#child.kill('SIGKILL');
+    await ended;
+  }
+
+  async #call<Verb extends keyof Verbs>(verb: Verb, args: readonly unknown[], extraMs = 0): Promise<Results[Verb]> {
+    const id = ++this.#id;
+    let timer: NodeJS.Timeout | undefined;
+    const reply = await new Promise<Reply>((resolve) => {
+      this.#pending.set(id, resolve);
+      const error = `no answer to ${verb}`;
+      timer = setTimeout(() => resolve({ id, error }), ANSWER_WITHIN_MS + extraMs);
+      this.#child.send({ id, verb, args }, (failure) => failure && resolve({ id, error: failure.message }));
+    });
+    clearTimeout(timer);
+    this.#pending.delete(id);
+    if (reply.error !== undefined) throw new Error(`${this.name}: ${reply.error}`);
+    return reply.result as Results[Verb];
+  }
+
+  #fail(error: string): void {
+    for (const [id, resolve] of this.#pending) resolve({ id, error });
+  }
+}

@@ -1,0 +1,30 @@
+/** One side of a comparison, opened in a child process of its own. */
+export interface Opened {
+  /** One operation; resolves to whether the answer was the right one. Left out by what is driven over HTTP. */
+  operate?(index: number): Promise<boolean>;
+  /** Where it listens, when it is driven over HTTP. */
+  readonly port?: number;
+  /** How many requests it has let in since it was opened. */
+  admitted?(): number;
+  /** What is wrong with it, looked for before anything is measured. */
+  verify?(): Promise<string | undefined>;
+  close(): Promise<void> | void;
+}
+
+/** What a contestant is opened for. */
+export interface Task {
+  readonly redisUrl: string;
+  /** What to do; each family of contestants has its own words. */
+  readonly work: string;
+}
+
+export type Contestant = (task: Task) => Promise<Opened>;
+
+/** How many different keys the uniform loads go round. */
+export const MANY_KEYS = 10_000;
+/** A limit that no load reaches, per hour. */
+export const UNREACHABLE = 1_000_000_000;
+/** A limit that every attack reaches, per hour. */
+export const STRICT = 10;
+/** How many clients attack. */
+export const ATTACKERS = 20;

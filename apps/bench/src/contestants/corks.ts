@@ -1,0 +1,46 @@
+import type { Writable } from 'node:stream';
+
+/** What `libs/redis` asks of its cork. */
+export interface Corker {
+  hold(stream: Writable | undefined): void;
+  flush(): void;
+}
+
+/** The cork of `libs/redis`, which ends a batch when it is told to, or after 32 commands. */
+export class CopiedCork implements Corker {
+  #corked: Writable | undefined;
+  #waiting = 0;
+  readonly #uncork = () => this.flush();
+
+  /** @param schedule `setImmediate` as shipped, or `process.nextTick` */
+  constructor(private readonly schedule: (flush: () => void) => unknown) {}
+
+  hold(stream: Writable | undefined): void {
+    if (stream === undefined) return;
+    if (this.#corked === stream) {
+      if (++this.#waiting < 32) return;
+      stream.uncork();
+      stream.cork();
+      this.#waiting = 1;
+      return;
+    }
+    const alreadyScheduled = this.#corked !== undefined;
+    this.#corked?.uncork();
+    this.#corked = stream;
+    this.#waiting = 1;
+    stream.cork();
+    if (!alreadyScheduled) this.schedule(this.#uncork);
+  }
+
+  flush(): void {
+    this.#corked?.uncork();
+    this.#corked = undefined;
+    this.#waiting = 0;
+  }
+}
+
+/** Every command leaves by itself, as with ioredis alone. */
+export class NoCork implements Corker {
+  hold(): void {}
+  flush(): void {}
+}

@@ -1,0 +1,38 @@
+import type { Contestant } from '../contestant.js';
+
+/** Loaded by name, so that a child process holds the code of one contestant only. */
+const CONTESTANTS: Readonly<Record<string, () => Promise<Contestant>>> = {
+  // One command per operation
+  Roost: async () => (await import('./commands.roost.js')).roost('shipped'),
+  'Roost, process.nextTick': async () => (await import('./commands.roost.js')).roost('next tick'),
+  'Roost, uncorked': async () => (await import('./commands.roost.js')).roost('uncorked'),
+  ioredis: async () => (await import('./commands.ioredis.js')).ioredis({}),
+  'ioredis, corked': async () => (await import('./commands.ioredis.js')).ioredis({}, true),
+  'ioredis, enableAutoPipelining': async () =>
+    (await import('./commands.ioredis.js')).ioredis({ enableAutoPipelining: true }),
+
+  // One check of a limit per operation
+  'Roost RateLimiter': async () => (await import('./limiter.roost.js')).roostLimiter('redis'),
+  'Roost RateLimiter, memory': async () => (await import('./limiter.roost.js')).roostLimiter('memory'),
+  'rate-limiter-flexible': async () => (await import('./limiter.flexible.js')).flexible,
+  'rate-limiter-flexible, memory': async () => (await import('./limiter.flexible.js')).flexibleMemory,
+  'rate-limiter-flexible, insured': async () => (await import('./limiter.flexible.js')).flexibleInsured({}),
+  'rate-limiter-flexible, insured, commandTimeout 250': async () =>
+    (await import('./limiter.flexible.js')).flexibleInsured({ commandTimeout: 250 }),
+  'nest-lab storage': async () => (await import('./limiter.throttler.js')).nestLab,
+  '@nestjs/throttler memory': async () => (await import('./limiter.throttler.js')).throttlerMemory,
+
+  // A NestJS application with one limited route
+  'no limiter': async () => (await import('./http.unlimited.js')).unlimited,
+  'Roost guard, Redis': async () => (await import('./http.roost.js')).roostGuard('redis'),
+  'Roost guard, memory': async () => (await import('./http.roost.js')).roostGuard('memory'),
+  'ThrottlerGuard + nest-lab': async () => (await import('./http.throttler.js')).throttlerGuard('redis'),
+  'ThrottlerGuard, memory': async () => (await import('./http.throttler.js')).throttlerGuard('memory'),
+};
+
+/** @throws when nobody has this name. */
+export function contestantCalled(name: string): Promise<Contestant> {
+  const load = CONTESTANTS[name];
+  if (!load) throw new Error(`Expected one of ${Object.keys(CONTESTANTS).join(' | ')}, got ${name}`);
+  return load();
+}

@@ -1,0 +1,64 @@
+import { Redis, type RedisOptions } from 'ioredis';
+import { RateLimiterMemory, RateLimiterRedis, RateLimiterUnion } from 'rate-limiter-flexible';
+import { STRICT, UNREACHABLE, type Contestant, type Opened, type Task } from '../contestant.js';
+import { openLimiter } from './limiter.js';
+
+type Make = (keyPrefix: string, points: number) => RateLimiterMemory | RateLimiterRedis;
+
+const DURATION_SECONDS = 3_600;
+
+/** rate-limiter-flexible on an ioredis with default settings. */
+export const flexible: Contestant = (task) => onRedis(task, {}, false);
+
+/** The same with its answer to an outage: an `insuranceLimiter` in memory. */
+export function flexibleInsured(options: RedisOptions): Contestant {
+  return (task) => onRedis(task, options, true);
+}
+
+export const flexibleMemory: Contestant = async (task) =>
+  open(
+    (keyPrefix, points) => new RateLimiterMemory({ keyPrefix, points, duration: DURATION_SECONDS }),
+    task,
+    () => {},
+  );
+
+async function onRedis(task: Task, options: RedisOptions, insured: boolean): Promise<Opened> {
+  const storeClient = new Redis(task.redisUrl, { ...options, lazyConnect: true });
+  storeClient.on('error', () => {}); // the suite `outage` provokes them
+  await storeClient.connect();
+  const make: Make = (keyPrefix, points) => {
+    const shared = { keyPrefix, points, duration: DURATION_SECONDS };
+    const insuranceLimiter = insured ? new RateLimiterMemory(shared) : undefined;
+    return new RateLimiterRedis({ ...shared, storeClient, insuranceLimiter });
+  };
+  return open(make, task, () => storeClient.disconnect());
+}
+
+function open(make: Make, task: Task, close: () => void): Opened {
+  const [open, strict] = [make('open', UNREACHABLE), make('strict', STRICT)];
+  const union = new RateLimiterUnion(
+    make('user', UNREACHABLE),
+    make('address', UNREACHABLE),
+    make('route', UNREACHABLE),
+  );
+  return openLimiter(
+    {
+      check: (subject) => passes(open.consume(subject)),
+      checkThree: (subject) => passes(union.consume(subject)),
+      checkStrict: (subject) => passes(strict.consume(subject)),
+      close,
+    },
+    task,
+  );
+}
+
+/** A refusal rejects with its numbers, a failure with an error. */
+async function passes(consumed: Promise<unknown>): Promise<boolean> {
+  try {
+    await consumed;
+    return true;
+  } catch (refusal) {
+    if (refusal instanceof Error) throw refusal;
+    return false;
+  }
+}

@@ -1,0 +1,85 @@
+import type { OutageRow, Row } from './runner.js';
+
+const CAUTION = [
+  'Closed loops on a small machine that runs the load, the contestant and Redis together: what one saves, the others get.',
+  'Only ratios within a scenario mean anything, and of those none below 1.1; CPU per operation is the steadiest figure.',
+].join(' ');
+
+/** One suite as it stands in RESULTS.md. */
+export interface Section {
+  readonly name: string;
+  readonly about: string;
+  readonly circumstances: string;
+  readonly table: string;
+}
+
+/** The table of a suite that measures throughput. */
+export function throughputTable(rows: readonly Row[]): string {
+  const head = ['scenario', 'contestant', '×', '× min–max', 'ops/s', 'client CPU µs', 'Redis CPU µs'];
+  const more = ['p50 ms', 'p99 ms', 'scripts', 'commands', 'Redis reads'];
+  return table(
+    [...head, ...more],
+    2,
+    rows.map(({ scenario, contestant, slice, ratio: [middle, least, most], problem }) => {
+      if (!slice) return [scenario, contestant, `**broken**: ${oneLine(problem)}`];
+      const rate = [fixed(middle, 2), `${fixed(least, 2)}–${fixed(most, 2)}`, thousands(slice.perSecond)];
+      const cpu = [fixed(slice.clientCpuUs, 1), fixed(slice.redisCpuUs, 1)];
+      const latency = [fixed(slice.p50Ms, 3), fixed(slice.p99Ms, 3)];
+      const counted = [fixed(slice.scripts, 2), fixed(slice.commands, 2), fixed(slice.reads, 3)];
+      return [scenario, contestant, ...rate, ...cpu, ...latency, ...counted];
+    }),
+  );
+}
+
+/** The table of the suite `outage`. */
+export function outageTable(rows: readonly OutageRow[], patienceSeconds: number): string {
+  const time = (answer: number | null) => (answer === null ? `> ${patienceSeconds} s` : `${fixed(answer, 1)} ms`);
+  return table(
+    ['contestant', 'first answer', 'second answer', 'sixth answer'],
+    1,
+    rows.map(({ contestant, answers }) => {
+      // Who left two questions unanswered was not asked a sixth time.
+      const [first = null, second = null, sixth = null] = answers;
+      return [contestant, time(first), time(second), second === null ? '–' : time(sixth)];
+    }),
+  );
+}
+
+export function toMarkdown({ name, about, circumstances, table: lines }: Section): string {
+  return [`## ${name}`, about, circumstances, lines].join('\n\n');
+}
+
+/** The whole of RESULTS.md: the sections given replace those of the same name, all others stay. */
+export function mergeResults(present: string, sections: readonly Section[]): string {
+  const kept = new Map(
+    present
+      .split(/^(?=## )/m)
+      .slice(1)
+      .map((text) => [/^## (.*)$/m.exec(text)?.[1], text.trim()]),
+  );
+  for (const section of sections) kept.set(section.name, toMarkdown(section));
+  return `${['# Results', CAUTION, ...kept.values()].join('\n\n')}\n`;
+}
+
+/** As prettier formats it; the first columns hold words, all others numbers. */
+function table(head: readonly string[], words: number, rows: readonly (readonly string[])[]): string {
+  const cells = [head, ...rows.map((row) => head.map((_, column) => row[column] ?? ''))];
+  const widths = head.map((_, column) => Math.max(3, ...cells.map((row) => row[column]!.length)));
+  const pad = (text: string, column: number) =>
+    column < words ? text.padEnd(widths[column]!) : text.padStart(widths[column]!);
+  const rule = widths.map((width, column) => (column < words ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`));
+  const lines = cells.map((row) => row.map(pad));
+  return [lines[0]!, rule, ...lines.slice(1)].map((row) => `| ${row.join(' | ')} |`).join('\n');
+}
+
+function fixed(value: number, digits: number): string {
+  return Number.isFinite(value) ? value.toFixed(digits) : '–';
+}
+
+function thousands(value: number): string {
+  return Math.round(value).toLocaleString('en').replaceAll(',', ' ');
+}
+
+function oneLine(text = ''): string {
+  return text.split('\n')[0]!.replaceAll('|', '/');
+}

@@ -1,0 +1,138 @@
+import { RedisServer } from '@roost/testing';
+import { ContestantProcess } from './contestant-process.js';
+import { measure, type Slice } from './slice.js';
+import { median, rotated } from './statistics.js';
+import { outage } from './suites/outage.js';
+import type { Comparison, Scenario, Suite } from './suites/suite.js';
+
+export interface RunOptions {
+  readonly rounds: number;
+  /** How long a slice is measured. */
+  readonly seconds: number;
+  /** How long an answer is waited for while Redis is frozen. */
+  readonly patienceSeconds: number;
+  readonly progress: (line: string) => void;
+}
+
+/** Medians over all rounds, or what is wrong. */
+export interface Row {
+  readonly scenario: string;
+  readonly contestant: string;
+  readonly slice: Slice | undefined;
+  /** How often as fast as the baseline of the same round; median, least and most. */
+  readonly ratio: readonly [middle: number, least: number, most: number];
+  readonly problem: string | undefined;
+}
+
+/** Milliseconds until the first, second and sixth answer; null when there was none in time. */
+export interface OutageRow {
+  readonly contestant: string;
+  readonly answers: readonly (number | null)[];
+}
+
+/** Runs the comparisons of a suite, its contestants by turns. */
+export async function runSuite(suite: Suite, server: RedisServer, options: RunOptions): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const comparison of suite.comparisons) {
+    const processes = comparison.contestants.map((name) => new ContestantProcess(name));
+    try {
+      await warmUp(comparison, processes, server, options);
+      for (const scenario of comparison.scenarios) {
+        options.progress(`${suite.name}: ${scenario.title}`);
+        rows.push(...(await compare(comparison, scenario, processes, server, options)));
+      }
+    } finally {
+      await Promise.all(processes.map((each) => each.stop()));
+    }
+  }
+  return rows;
+}
+
+/** One slice of each that nobody looks at: their code is compiled while it runs. */
+async function warmUp(
+  { scenarios, local = [] }: Comparison,
+  processes: readonly ContestantProcess[],
+  server: RedisServer,
+  { seconds }: RunOptions,
+): Promise<void> {
+  const busiest = scenarios.reduce((most, each) => (each.concurrency > most.concurrency ? each : most));
+  for (const each of processes) {
+    // What is wrong with it will be seen, and told, in the first round.
+    await measure(each, busiest, { server, seconds: seconds / 2, local: local.includes(each.name) }).catch(() => {});
+  }
+}
+
+async function compare(
+  { contestants, baseline, local = [] }: Comparison,
+  scenario: Scenario,
+  processes: readonly ContestantProcess[],
+  server: RedisServer,
+  { rounds, seconds }: RunOptions,
+): Promise<Row[]> {
+  const taking = processes.filter(({ name }) => name !== scenario.without);
+  const slices = new Map<string, Slice[]>(contestants.map((name) => [name, []]));
+  const problems = new Map<string, string>();
+  for (let round = 0; round < rounds; round++) {
+    for (const contestant of rotated(taking, round)) {
+      const { name } = contestant;
+      if (problems.has(name)) continue;
+      try {
+        slices.get(name)!.push(await measure(contestant, scenario, { server, seconds, local: local.includes(name) }));
+      } catch (error) {
+        problems.set(name, (error as Error).message);
+      }
+    }
+  }
+  const base = slices.get(scenario.baseline ?? baseline)!;
+  return taking.map(({ name: contestant }) => {
+    const own = slices.get(contestant)!;
+    const ratios = own.map((slice, round) => slice.perSecond / (base[round]?.perSecond ?? NaN));
+    const problem = problems.get(contestant);
+    return {
+      scenario: scenario.title,
+      contestant,
+      slice: problem === undefined ? medianOf(own) : undefined,
+      ratio: [median(ratios), Math.min(...ratios), Math.max(...ratios)],
+      problem,
+    };
+  });
+}
+
+/** Freezes Redis under all contestants at once, each round with contestants that were just opened. */
+export async function runOutage(server: RedisServer, options: RunOptions): Promise<OutageRow[]> {
+  const rounds: (number | null)[][][] = [];
+  const processes = outage.contestants.map((name) => new ContestantProcess(name));
+  try {
+    for (let round = 0; round < options.rounds; round++) {
+      options.progress(`outage: round ${round + 1}`);
+      for (const each of processes) {
+        await server.command('FLUSHALL');
+        const { problem } = await each.open({ redisUrl: server.url, work: 'uniform' });
+        if (problem !== undefined) throw new Error(`${each.name}: ${problem}`);
+      }
+      server.freeze();
+      try {
+        rounds.push(await Promise.all(processes.map((each) => each.ask(6, options.patienceSeconds * 1_000))));
+      } finally {
+        server.thaw();
+      }
+      for (const each of processes) await each.close();
+    }
+  } finally {
+    await Promise.all(processes.map((each) => each.stop()));
+  }
+  return outage.contestants.map((contestant, index) => ({
+    contestant,
+    answers: [0, 1, 5].map((at) => middleAnswer(rounds.map((answers) => answers[index]?.[at] ?? null))),
+  }));
+}
+
+function medianOf(slices: readonly Slice[]): Slice {
+  const names = Object.keys(slices[0]!) as (keyof Slice)[];
+  return Object.fromEntries(names.map((name) => [name, median(slices.map((each) => each[name]))])) as unknown as Slice;
+}
+
+function middleAnswer(answers: readonly (number | null)[]): number | null {
+  const middle = median(answers.map((each) => each ?? Infinity));
+  return Number.isFinite(middle) ? middle : null;
+}

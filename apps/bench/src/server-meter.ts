@@ -1,0 +1,47 @@
+import type { RedisServer } from '@roost/testing';
+
+/** What the server did between two readings. */
+export interface ServerWork {
+  readonly cpuUs: number;
+  /** `EVALSHA` and `EVAL`. */
+  readonly scripts: number;
+  /** All other commands, those inside scripts included. */
+  readonly commands: number;
+  /** How often it read from a socket: commands that arrive together cost one read. */
+  readonly reads: number;
+}
+
+/** Commands that clients and this meter send to keep house. */
+const HOUSEKEEPING = new Set([
+  'auth',
+  'client',
+  'client|setinfo',
+  'client|setname',
+  'flushall',
+  'hello',
+  'info',
+  'ping',
+]);
+const SCRIPTS = new Set(['eval', 'evalsha']);
+
+/** Reads the server's own counters: what a client says of itself is not asked. */
+export async function readServer(server: RedisServer): Promise<ServerWork> {
+  const info = String(await server.command('INFO', 'everything'));
+  const field = (name: string) => Number(new RegExp(`^${name}:([\\d.]+)`, 'm').exec(info)?.[1] ?? NaN);
+  let [scripts, commands] = [0, 0];
+  for (const [, name = '', calls] of info.matchAll(/^cmdstat_(.+?):calls=(\d+)/gm)) {
+    if (SCRIPTS.has(name)) scripts += Number(calls);
+    else if (!HOUSEKEEPING.has(name)) commands += Number(calls);
+  }
+  const cpuUs = (field('used_cpu_sys') + field('used_cpu_user')) * 1_000_000;
+  return { cpuUs, scripts, commands, reads: field('total_reads_processed') };
+}
+
+export function difference(before: ServerWork, after: ServerWork): ServerWork {
+  return {
+    cpuUs: after.cpuUs - before.cpuUs,
+    scripts: after.scripts - before.scripts,
+    commands: after.commands - before.commands,
+    reads: after.reads - before.reads,
+  };
+}

@@ -1,0 +1,7 @@
+import { commands } from './commands.js';
+import { http } from './http.js';
+import { rateLimit } from './rate-limit.js';
+import type { Suite } from './suite.js';
+
+/** The suites that measure throughput; `outage` measures time until an answer. */
+export const suites: readonly Suite[] = [commands, rateLimit, http];
