@@ -20,7 +20,7 @@ export interface Heartbeat {
  * while nobody answers, so an idle connection is asked for a sign of life, and destroyed when it gives none.
  */
 export class Lane {
-  readonly #cork = new Cork();
+  readonly cork = new Cork();
   /** When the present socket became ready, in monotonic ms. */
   readyAt = -Infinity;
   #heartbeat: NodeJS.Timeout | undefined;
@@ -63,7 +63,7 @@ export class Lane {
 
   /** The next command leaves together with the others of this turn. */
   hold(): void {
-    this.#cork.hold(this.#socket);
+    this.cork.hold(this.#socket);
   }
 
   /** Begins to connect; failures come back as `lost` events, and the client goes on trying. */
@@ -89,7 +89,7 @@ export class Lane {
   async close(deadlineMs: number): Promise<void> {
     this.#closing = true;
     clearInterval(this.#heartbeat);
-    this.#cork.flush();
+    this.cork.flush();
     if (this.ready) await withDeadline(this.client.quit(), deadlineMs);
     const socket = this.#socket;
     this.client.disconnect();
