@@ -27,6 +27,11 @@ export class Deadlines {
 
   constructor(readonly timeoutMs: number) {}
 
+  /** Whether nothing is under way. */
+  get idle(): boolean {
+    return this.#first === undefined;
+  }
+
   /** Calls `expire` after `timeoutMs` unless `stop` is called before. */
   start(call: Expiring, now: number): void {
     call.endsAt = now + this.timeoutMs;

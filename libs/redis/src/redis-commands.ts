@@ -78,9 +78,10 @@ export class RedisCommands extends Commands implements CallObserver {
   #send(direction: Direction, label: string, name: string, args: ScriptArg[]): Promise<unknown> {
     const lane = this.#laneFor(direction);
     const written = lane.ready;
+    const alone = this.deadlines.idle;
     const command = new Command(name, args, { replyEncoding: 'utf8' });
     new Call(command, direction, label, written, this.deadlines, this);
-    if (written) lane.hold();
+    if (written && !alone) lane.hold(); // a lone command gains nothing by waiting for the turn's end
     void lane.client.sendCommand(command);
     return command.promise;
   }
