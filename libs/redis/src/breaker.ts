@@ -125,7 +125,8 @@ export class Breaker {
   }
 
   #count(bad: boolean, errorClass: ErrorClass): void {
-    const { calls, failures } = this.#recent.add(bad, this.now());
+    this.#recent.add(bad, this.now());
+    const { calls, failures } = this.#recent;
     const enough = calls >= this.options.minimumCalls;
     if (bad && enough && failures / calls >= this.options.failureRatio) this.trip(errorClass);
   }
@@ -146,29 +147,34 @@ class RecentCalls {
   readonly #calls = new Uint32Array(10);
   readonly #failures = new Uint32Array(10);
   #bucket = 0;
+  calls = 0;
+  failures = 0;
 
   constructor(private readonly windowMs: number) {}
 
-  add(bad: boolean, now: number): { calls: number; failures: number } {
-    const bucket = Math.floor(now / (this.windowMs / 10));
-    for (let i = Math.max(this.#bucket + 1, bucket - 9); i <= bucket; i++) {
-      this.#calls[i % 10] = 0;
-      this.#failures[i % 10] = 0;
-    }
-    this.#bucket = bucket;
+  add(bad: boolean, now: number): void {
+    const bucket = Math.floor((now * 10) / this.windowMs);
+    if (bucket !== this.#bucket) this.#forget(bucket);
     this.#calls[bucket % 10]!++;
-    if (bad) this.#failures[bucket % 10]!++;
-    return { calls: sum(this.#calls), failures: sum(this.#failures) };
+    this.calls++;
+    if (!bad) return;
+    this.#failures[bucket % 10]!++;
+    this.failures++;
   }
 
   clear(): void {
     this.#calls.fill(0);
     this.#failures.fill(0);
+    this.calls = this.failures = 0;
   }
-}
 
-function sum(counts: Uint32Array): number {
-  let total = 0;
-  for (const count of counts) total += count;
-  return total;
+  /** Empties the buckets between the last call and this one: they hold what is older than the window. */
+  #forget(bucket: number): void {
+    for (let i = Math.max(this.#bucket + 1, bucket - 9); i <= bucket; i++) {
+      this.calls -= this.#calls[i % 10]!;
+      this.failures -= this.#failures[i % 10]!;
+      this.#calls[i % 10] = this.#failures[i % 10] = 0;
+    }
+    this.#bucket = bucket;
+  }
 }

@@ -1,8 +1,9 @@
 import type { Backend } from './backend.js';
 import type { BreakerState } from './breaker.js';
 import type { ErrorClass } from './error-class.js';
-import { Metrics } from './metrics.js';
-import type { Direction } from './redis-commands.js';
+import type { HistogramSeries } from './instruments.js';
+import type { Metrics } from './metrics.js';
+import type { Direction } from './call.js';
 
 /** The metrics of all connections of an application; each connection records under its name. */
 export class RedisMetrics {
@@ -43,7 +44,7 @@ export class RedisMetrics {
 
 /** Records one connection's life, at the cost of a map look-up per command. */
 export class ConnectionMetrics {
-  readonly #durations = new Map<string, { observe(seconds: number): void }>();
+  readonly #durations = new Map<string, HistogramSeries>();
   #fallbackCountedAt = performance.now();
 
   constructor(

@@ -1,4 +1,11 @@
-import { Deadlines } from './deadlines.js';
+import { Deadlines, type Expiring } from './deadlines.js';
+
+/** A call that says when it is given up. */
+function call(deadlines: Deadlines, expire: () => unknown): () => void {
+  const each: Expiring = { endsAt: 0, before: undefined, after: undefined, expire: () => void expire() };
+  deadlines.start(each, performance.now());
+  return () => deadlines.stop(each);
+}
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -6,21 +13,31 @@ describe('Deadlines', () => {
   it('expires each call after its time, in order, and none that has ended', async () => {
     const deadlines = new Deadlines(30);
     const expired: string[] = [];
-    deadlines.start(() => expired.push('a'));
-    deadlines.start(() => expired.push('ended'))();
+    call(deadlines, () => expired.push('a'));
+    call(deadlines, () => expired.push('ended'))();
     await pause(15);
-    deadlines.start(() => expired.push('b'));
+    call(deadlines, () => expired.push('b'));
     await pause(20);
     expect(expired).toEqual(['a']);
     await pause(25);
     expect(expired).toEqual(['a', 'b']);
   });
 
+  it('takes calls out of the middle, the front and the end', async () => {
+    const deadlines = new Deadlines(20);
+    const expired: number[] = [];
+    const stops = Array.from({ length: 6 }, (_, index) => call(deadlines, () => expired.push(index)));
+    for (const index of [2, 0, 5]) stops[index]!();
+    call(deadlines, () => expired.push(6));
+    await pause(45);
+    expect(expired).toEqual([1, 3, 4, 6]);
+  });
+
   it('works again after it was idle', async () => {
     const deadlines = new Deadlines(10);
     let expired = 0;
     for (let round = 0; round < 3; round++) {
-      deadlines.start(() => expired++);
+      call(deadlines, () => expired++);
       await pause(25);
     }
     expect(expired).toBe(3);
@@ -29,7 +46,7 @@ describe('Deadlines', () => {
   it('does not blame Redis for a stall of this process: what has arrived meanwhile is read first', async () => {
     const deadlines = new Deadlines(20);
     let outcome = 'waiting';
-    const stop = deadlines.start(() => (outcome = 'expired'));
+    const stop = call(deadlines, () => (outcome = 'expired'));
     setImmediate(() => {
       const until = performance.now() + 150;
       while (performance.now() < until);
@@ -46,7 +63,7 @@ describe('Deadlines', () => {
   it('still expires after a stall what never arrives', async () => {
     const deadlines = new Deadlines(20);
     let expired = false;
-    deadlines.start(() => (expired = true));
+    call(deadlines, () => (expired = true));
     const until = performance.now() + 150;
     while (performance.now() < until);
     await pause(100);

@@ -1,8 +1,11 @@
-/** A promise under way that must end by a moment. */
-interface Pending {
-  readonly endsAt: number;
-  done: boolean;
-  expire: () => void;
+/** Something under way that is given up when its time has come. */
+export interface Expiring {
+  /** Monotonic ms; set by {@link Deadlines}. */
+  endsAt: number;
+  before: Expiring | undefined;
+  after: Expiring | undefined;
+  /** Its time has come. */
+  expire(): void;
 }
 
 /** A timer this much late means that this process stalled, not Redis. */
@@ -11,37 +14,46 @@ const STALL_MS = 40;
 const GRACE_MS = 50;
 
 /**
- * One timer for all deadlines of one length. Calls are queued in the order in which they expire, so that a call costs
- * two array operations and no timer of its own.
+ * One timer for all deadlines of one length. Calls are linked in the order in which they expire; one that ends takes itself
+ * out, so that nothing of it is kept until its deadline.
  *
  * A process that stalls sees its timers fire before it reads what has long arrived: when a timer is late, replies get
  * a moment of grace before anything is given up.
  */
 export class Deadlines {
-  #queue: Pending[] = [];
-  #head = 0;
+  #first: Expiring | undefined;
+  #last: Expiring | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(
-    readonly timeoutMs: number,
-    private readonly now: () => number = () => performance.now(),
-  ) {}
+  constructor(readonly timeoutMs: number) {}
 
-  /** Calls `expire` after `timeoutMs` unless the returned function is called before. */
-  start(expire: () => void): () => void {
-    const pending: Pending = { endsAt: this.now() + this.timeoutMs, done: false, expire };
-    this.#queue.push(pending);
+  /** Whether nothing is under way. */
+  get idle(): boolean {
+    return this.#first === undefined;
+  }
+
+  /** Calls `expire` after `timeoutMs` unless `stop` is called before. */
+  start(call: Expiring, now: number): void {
+    call.endsAt = now + this.timeoutMs;
+    call.before = this.#last;
+    if (this.#last === undefined) this.#first = call;
+    else this.#last.after = call;
+    this.#last = call;
     if (this.#timer === undefined) this.#arm(this.timeoutMs);
-    return () => {
-      pending.done = true;
-      pending.expire = forget;
-    };
+  }
+
+  stop(call: Expiring): void {
+    if (call.before === undefined) this.#first = call.after;
+    else call.before.after = call.after;
+    if (call.after === undefined) this.#last = call.before;
+    else call.after.before = call.before;
+    call.before = call.after = undefined;
   }
 
   #arm(delayMs: number): void {
-    const dueAt = this.now() + delayMs;
+    const dueAt = performance.now() + delayMs;
     this.#timer = setTimeout(() => {
-      const stalled = this.now() - dueAt > STALL_MS;
+      const stalled = performance.now() - dueAt > STALL_MS;
       if (stalled) this.#timer = setTimeout(() => this.#sweep(), GRACE_MS).unref();
       else this.#sweep();
     }, delayMs).unref();
@@ -49,24 +61,11 @@ export class Deadlines {
 
   #sweep(): void {
     this.#timer = undefined;
-    const now = this.now();
-    while (this.#head < this.#queue.length) {
-      const next = this.#queue[this.#head]!;
-      if (!next.done && next.endsAt > now + 0.5) break;
-      this.#head++;
-      if (!next.done) next.expire();
+    const now = performance.now();
+    for (let call = this.#first; call !== undefined && call.endsAt <= now + 0.5; call = this.#first) {
+      this.stop(call);
+      call.expire();
     }
-    if (this.#head === this.#queue.length) {
-      this.#queue = [];
-      this.#head = 0;
-      return;
-    }
-    if (this.#head > 1_024) {
-      this.#queue = this.#queue.slice(this.#head);
-      this.#head = 0;
-    }
-    this.#arm(Math.max(1, this.#queue[this.#head]!.endsAt - now));
+    if (this.#first !== undefined) this.#arm(Math.max(1, this.#first.endsAt - now));
   }
 }
-
-function forget(): void {}

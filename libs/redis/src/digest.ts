@@ -1,11 +1,11 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /**
  * The first 132 bits of a SHA-256 digest, as 22 characters of base64url. Whatever is secret or personal is digested before it becomes
  * part of a key or an argument, because tracing publishes both.
  */
 export function digest(text: string): string {
-  return createHash('sha256').update(text).digest('base64url').slice(0, 22);
+  return hash('sha256', text, 'base64url').slice(0, 22);
 }
 
 /**

@@ -61,6 +61,11 @@ export class Lane {
     return this.client.status === 'wait';
   }
 
+  /** The next command leaves together with the others of this turn. */
+  hold(): void {
+    this.cork.hold(this.#socket);
+  }
+
   /** Begins to connect; failures come back as `lost` events, and the client goes on trying. */
   open(): void {
     const { status } = this.client;

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Gauge, Registry, type Metric } from 'prom-client';
+import { Counter, Histogram } from './instruments.js';
 
 /** Bucket edges in seconds: the limits that people alert on (10, 50, 100, 120 and 300 ms) are edges. */
 export const LATENCY_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.12, 0.25, 0.3, 0.5, 1, 2.5];
@@ -10,7 +11,16 @@ export class Metrics {
   readonly registry = new Registry();
 
   counter<const L extends string = never>(name: string, help: string, labelNames: readonly L[] = []): Counter<L> {
-    return new Counter({ name, help, labelNames: [...labelNames], registers: [this.registry] });
+    return this.#register(new Counter(name, help, labelNames));
+  }
+
+  histogram<const L extends string = never>(
+    name: string,
+    help: string,
+    labelNames: readonly L[] = [],
+    buckets: readonly number[] = LATENCY_BUCKETS,
+  ): Histogram<L> {
+    return this.#register(new Histogram(name, help, labelNames, buckets));
   }
 
   /** `collect` runs before each scrape. */
@@ -29,18 +39,8 @@ export class Metrics {
     });
   }
 
-  histogram<const L extends string = never>(
-    name: string,
-    help: string,
-    labelNames: readonly L[] = [],
-    buckets: readonly number[] = LATENCY_BUCKETS,
-  ): Histogram<L> {
-    return new Histogram({
-      name,
-      help,
-      labelNames: [...labelNames],
-      buckets: [...buckets],
-      registers: [this.registry],
-    });
+  #register<M>(metric: M): M {
+    this.registry.registerMetric(metric as unknown as Metric);
+    return metric;
   }
 }

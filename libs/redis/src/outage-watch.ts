@@ -4,7 +4,8 @@ import { stops, type ErrorClass } from './error-class.js';
 import type { Lane } from './lane.js';
 import type { ProbeResult } from './probe.js';
 import { Prober } from './prober.js';
-import type { CommandObserver, Direction } from './redis-commands.js';
+import type { Direction } from './call.js';
+import type { CommandObserver } from './redis-commands.js';
 
 /** How long a lost connection may take to come back before everything moves to memory, if no command failed first. */
 const LOST_GRACE_MS = 1_000;

@@ -1,14 +1,13 @@
 import { Command } from 'ioredis';
 import { channel } from 'node:diagnostics_channel';
+import { Call, type CallObserver, type Direction } from './call.js';
 import { Commands, type CommandArg } from './commands.js';
 import type { Deadlines } from './deadlines.js';
-import { classifyError, type ErrorClass } from './error-class.js';
+import type { ErrorClass } from './error-class.js';
 import { Key } from './key.js';
 import type { Lane } from './lane.js';
-import { CrossSlotError, RedisReplyError, RedisTimeoutError, RedisUnavailableError } from './redis.errors.js';
+import { CrossSlotError, RedisReplyError } from './redis.errors.js';
 import type { ByName, Script, ScriptArg } from './script.js';
-
-export type Direction = 'read' | 'write';
 
 /** What the connection wants to know of each command. */
 export interface CommandObserver {
@@ -28,95 +27,72 @@ export interface CommandMessage {
 const commandChannel = channel('roost:redis:command');
 
 /** Commands over TCP to one server: reads and writes on connections of their own, so that neither blocks the other. */
-export class RedisCommands extends Commands {
+export class RedisCommands extends Commands implements CallObserver {
+  readonly #prefix: string;
+
   constructor(
     private readonly connection: string,
-    private readonly prefix: string,
+    prefix: string,
     private readonly lanes: Record<Direction, Lane>,
     private readonly deadlines: Deadlines,
     private readonly observer: CommandObserver,
   ) {
     super();
+    this.#prefix = `${prefix}:`;
   }
 
   read<T>(command: string, ...args: CommandArg[]): Promise<T> {
-    return this.#send('read', command, command, args) as Promise<T>;
+    return this.#send('read', command, command, this.#wired(args)) as Promise<T>;
   }
 
   write<T>(command: string, ...args: CommandArg[]): Promise<T> {
-    return this.#send('write', command, command, args) as Promise<T>;
+    return this.#send('write', command, command, this.#wired(args)) as Promise<T>;
   }
 
   async pipeline(direction: Direction, commands: readonly (readonly [string, ...CommandArg[]])[]): Promise<unknown[]> {
-    const sent = commands.map(([command, ...args]) => this.#send(direction, command, command, args));
+    const sent = commands.map(([command, ...args]) => this.#send(direction, command, command, this.#wired(args)));
     const settled = await Promise.allSettled(sent);
     return settled.map((each) => (each.status === 'fulfilled' ? each.value : (each.reason as unknown)));
   }
 
-  async run<Keys extends readonly string[], Args extends readonly string[], Reply>(
+  run<Keys extends readonly string[], Args extends readonly string[], Reply>(
     script: Script<Keys, Args, Reply>,
     keys: ByName<Keys, Key>,
     args: ByName<Args, ScriptArg>,
   ): Promise<Reply> {
     const keyList = script.keysOf(keys);
-    if (keyList.some((key) => key.slot !== keyList[0]!.slot)) throw new CrossSlotError(script.name);
-    const rest = [keyList.length, ...keyList, ...script.argsOf(args)];
-    const direction = script.readOnly ? 'read' : 'write';
-    try {
-      return script.reply(await this.#send(direction, script.name, 'evalsha', [script.sha1, ...rest]));
-    } catch (error) {
-      if (!(error instanceof RedisReplyError && error.message.startsWith('NOSCRIPT'))) throw error;
-      return script.reply(await this.#send(direction, script.name, 'eval', [script.lua, ...rest]));
+    const wire: ScriptArg[] = [script.sha1, keyList.length];
+    for (const key of keyList) {
+      if (key.slot !== keyList[0]!.slot) return Promise.reject(new CrossSlotError(script.name));
+      wire.push(this.#prefix + key.name);
     }
+    for (const arg of script.argsOf(args)) wire.push(arg);
+    const direction = script.readOnly ? 'read' : 'write';
+    return this.#send(direction, script.name, 'evalsha', wire).then(script.reply, (error: Error) => {
+      if (!(error instanceof RedisReplyError && error.message.startsWith('NOSCRIPT'))) throw error;
+      wire[0] = script.lua;
+      return this.#send(direction, script.name, 'eval', wire).then(script.reply);
+    });
   }
 
-  #send(direction: Direction, label: string, name: string, args: readonly CommandArg[]): Promise<unknown> {
+  #send(direction: Direction, label: string, name: string, args: ScriptArg[]): Promise<unknown> {
     const lane = this.#laneFor(direction);
-    const startedAt = performance.now();
-    return new Promise((resolve, reject) => {
-      const settle = (failure?: ErrorClass, message?: string) => {
-        const durationMs = performance.now() - startedAt;
-        this.observer.finished(direction, label, durationMs, failure, message);
-        if (commandChannel.hasSubscribers) {
-          const { connection } = this;
-          commandChannel.publish({
-            connection,
-            command: label,
-            direction,
-            durationMs,
-            failure,
-          } satisfies CommandMessage);
-        }
-      };
-      const command = new Command(name.toLowerCase(), args.map(this.#wire), { replyEncoding: 'utf8' });
-      let expired = false;
-      const stop = this.deadlines.start(() => {
-        expired = true;
-        const error = new RedisTimeoutError(label, this.deadlines.timeoutMs);
-        settle('timeout', error.message);
-        reject(error);
-      });
-      command.promise.then(
-        (reply) => {
-          if (expired) return;
-          stop();
-          settle();
-          resolve(reply);
-        },
-        (error: Error) => {
-          if (expired) return;
-          stop();
-          const failure = classifyError(error);
-          const roostError = toRoostError(error, failure, label, written && error.name !== 'ReplyError');
-          if (error.message.startsWith('NOSCRIPT')) settle();
-          else settle(failure, roostError.message);
-          reject(roostError);
-        },
-      );
-      const written = lane.ready;
-      if (written) lane.cork.hold((lane.client as unknown as { stream?: import('node:net').Socket }).stream);
-      void lane.client.sendCommand(command);
-    });
+    const written = lane.ready;
+    const alone = this.deadlines.idle;
+    const command = new Command(name, args, { replyEncoding: 'utf8' });
+    new Call(command, direction, label, written, this.deadlines, this);
+    if (written && !alone) lane.hold(); // a lone command gains nothing by waiting for the turn's end
+    void lane.client.sendCommand(command);
+    return command.promise;
+  }
+
+  /** @internal */
+  settled({ direction, label, startedAt }: Call, failure?: ErrorClass, message?: string): void {
+    const durationMs = performance.now() - startedAt;
+    this.observer.finished(direction, label, durationMs, failure, message);
+    if (!commandChannel.hasSubscribers) return;
+    const { connection } = this;
+    commandChannel.publish({ connection, command: label, direction, durationMs, failure } satisfies CommandMessage);
   }
 
   /** The read lane opens at the first read; until it stands, reads travel with the writes. */
@@ -127,13 +103,7 @@ export class RedisCommands extends Commands {
     return write.ready ? write : read;
   }
 
-  readonly #wire = (arg: CommandArg): string | number | Buffer =>
-    arg instanceof Key ? `${this.prefix}:${arg.name}` : arg;
-}
-
-/** A client's error carries the command with its arguments, which may be secrets: only its message goes on. */
-function toRoostError(error: Error, failure: ErrorClass, label: string, outcomeUnknown: boolean): Error {
-  const message = error.message.replace(/,? with args beginning with:.*$/s, ''); // Redis repeats what it was sent
-  if (failure === 'bug') return new RedisReplyError(message);
-  return new RedisUnavailableError(failure, `Redis cannot serve ${label}: ${message}`, outcomeUnknown);
+  #wired(args: readonly CommandArg[]): ScriptArg[] {
+    return args.map((arg) => (arg instanceof Key ? this.#prefix + arg.name : arg));
+  }
 }

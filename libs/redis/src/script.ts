@@ -58,7 +58,16 @@ export function defineScript<const Keys extends readonly string[], const Args ex
   };
 }
 
-function inOrder<Value>(names: readonly string[], values: object): Value[] {
+function inOrder<Value>(names: readonly string[], values: object): readonly Value[] {
   const record = values as Record<string, Value | readonly Value[]>;
-  return names.flatMap((name) => (name.endsWith('...') ? record[name.slice(0, -3)]! : record[name]!)) as Value[];
+  if (names.length === 1) {
+    const [name] = names as [string];
+    return name.endsWith('...') ? (record[name.slice(0, -3)] as readonly Value[]) : [record[name] as Value];
+  }
+  const list: Value[] = [];
+  for (const name of names) {
+    if (name.endsWith('...')) list.push(...(record[name.slice(0, -3)] as readonly Value[]));
+    else list.push(record[name] as Value);
+  }
+  return list;
 }

@@ -21,7 +21,7 @@ export class ThrottleMetrics {
     const duration = metrics.histogram('roost_rate_limit_check_duration_seconds', 'Time to decide about a request', [
       'backend',
     ]);
-    this.#duration = { redis: duration.labels('redis'), memory: duration.labels('memory') };
+    this.#duration = { redis: duration.labels({ backend: 'redis' }), memory: duration.labels({ backend: 'memory' }) };
     this.#failOpen = metrics.counter(
       'roost_rate_limit_fail_open_total',
       'Requests let through uncounted because Redis was lost',
@@ -36,7 +36,7 @@ export class ThrottleMetrics {
   decided(policy: string, state: DecisionState, backend: BackendName): void {
     const key = `${state} ${backend} ${policy}`;
     let child = this.#children.get(key);
-    if (!child) this.#children.set(key, (child = this.#decisions.labels(policy, state, backend)));
+    if (!child) this.#children.set(key, (child = this.#decisions.labels({ policy, state, backend })));
     child.inc();
   }
 
@@ -49,6 +49,6 @@ export class ThrottleMetrics {
   }
 
   evicted(): void {
-    this.#evictions.inc();
+    this.#evictions.inc({});
   }
 }
