@@ -19,9 +19,14 @@ export interface Level {
   readonly endsInUs: number | null;
 }
 
-/** One algorithm over its own state; `undefined` is a subject never seen. Mirrors `decide.lua.ts` line by line. */
+/**
+ * One algorithm over its own state; `undefined` is a subject never seen. `decide.lua.ts` says how much is used; all that
+ * follows from it is computed here, for every store alike.
+ */
 export interface Algorithm<State> {
   level(state: State | undefined, quota: Quota, nowUs: number): Level;
+  /** The level at which this much is used. */
+  levelOf(used: number, quota: Quota, nowUs: number): Level;
   /** The state of a level; only called with `used` above 0. */
   state(level: Level, quota: Quota, nowUs: number): State;
 }
@@ -33,8 +38,8 @@ export function fits(level: Level, limit: number, cost: number): boolean {
 }
 
 /** The level after a request that fits. */
-export function charged(level: Level, cost: number): Level {
-  return { ...level, used: level.used + cost * level.unit };
+export function charged({ used, unit, capacity, endsInUs }: Level, cost: number): Level {
+  return { used: used + cost * unit, unit, capacity, endsInUs };
 }
 
 /** How many requests of cost 1 still fit. */

@@ -42,20 +42,28 @@ describe('the conformance suite', () => {
     });
 
     it('finds a script that writes limits one by one', async () => {
-      const broken = opened((lua) => replaced(lua, 'if allowed and level.cost', 'if level.fits and level.cost'));
+      const ifItFits = 'if need > 0 and used + need <= tonumber(ARGV[3 * i]) then';
+      const broken = opened((lua) =>
+        replaced(replaced(lua, 'if reply[1] == 1 then', 'if true then'), 'if need > 0 then', ifItFits),
+      );
       await expect(assertAllOrNothing(broken)).rejects.toThrow(/toEqual/);
       await expect(assertExactUnderConcurrency(broken)).rejects.toThrow(/toEqual/);
     });
 
-    it('finds a script that rounds waits down', async () => {
-      const broken = opened((lua) => replaced(lua, 'retry = math.ceil', 'retry = math.floor'));
+    it('finds a script that tells of less than was used', async () => {
+      const broken = opened((lua) => lua.replace('return -1 - used', 'return -1 - used + 1000'));
       await expect(assertRetryIsExact(broken)).rejects.toThrow(/toBe/);
     });
 
     it('finds a script that lets one too many pass', async () => {
-      const broken = opened((lua) => replaced(lua, '<= level.capacity', '<= level.capacity + level.unit'));
+      const broken = opened((lua) => replaced(lua, '> capacity', '> capacity + need'));
       await expect(assertExactUnderConcurrency(broken)).rejects.toThrow(/toHaveLength/);
+      await expect(assertRetryIsExact(broken)).rejects.toThrow(/toBe/);
     });
+  });
+
+  it('finds a store that rounds waits down', async () => {
+    await expect(assertRetryIsExact(inMemory((now) => new HastyStore(now)))).rejects.toThrow(/toBe/);
   });
 
   it('finds a store that reads, waits, and then writes', async () => {
@@ -77,6 +85,26 @@ class CurtStore extends RateLimitStore {
   }
 
   decide = (limits: readonly LimitRequest[]): Promise<StoreVerdict> => this.#inner.decide(limits, 'consume');
+  reset = (keys: readonly Key[]): Promise<number> => this.#inner.reset(keys);
+}
+
+/** Tells waits that are up to a millisecond too short. */
+class HastyStore extends RateLimitStore {
+  readonly #inner: MemoryRateLimitStore;
+
+  constructor(nowUs: () => number) {
+    super();
+    this.#inner = new MemoryRateLimitStore({ nowUs });
+  }
+
+  async decide(limits: readonly LimitRequest[], mode: DecideMode): Promise<StoreVerdict> {
+    const verdict = await this.#inner.decide(limits, mode);
+    const hasty = verdict.limits.map((limit) =>
+      limit.retryAfterMs ? { ...limit, retryAfterMs: limit.retryAfterMs - 1 } : limit,
+    );
+    return { ...verdict, limits: hasty };
+  }
+
   reset = (keys: readonly Key[]): Promise<number> => this.#inner.reset(keys);
 }
 

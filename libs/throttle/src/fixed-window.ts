@@ -1,4 +1,4 @@
-import type { Algorithm } from './algorithm.js';
+import type { Algorithm, Level, Quota } from './algorithm.js';
 
 /** How much was used in which window. */
 export interface WindowCount {
@@ -11,10 +11,18 @@ export interface WindowCount {
  * around a boundary. A stored window that lies in the future (the clock was set back) counts as the present one.
  */
 export const fixedWindow: Algorithm<WindowCount> = {
-  level(stored, { limit, windowUs }, nowUs) {
-    const index = Math.floor(nowUs / windowUs);
-    const used = stored !== undefined && stored.index >= index ? stored.count : 0;
-    return { used, unit: 1, capacity: limit, endsInUs: (index + 1) * windowUs - nowUs };
+  level(stored, quota, nowUs) {
+    const present = stored !== undefined && stored.index >= indexOf(quota, nowUs);
+    return levelOf(present ? stored.count : 0, quota, nowUs);
   },
-  state: (level, { windowUs }, nowUs) => ({ index: Math.floor(nowUs / windowUs), count: level.used }),
+  levelOf,
+  state: (level, quota, nowUs) => ({ index: indexOf(quota, nowUs), count: level.used }),
 };
+
+function levelOf(used: number, quota: Quota, nowUs: number): Level {
+  return { used, unit: 1, capacity: quota.limit, endsInUs: (indexOf(quota, nowUs) + 1) * quota.windowUs - nowUs };
+}
+
+function indexOf({ windowUs }: Quota, nowUs: number): number {
+  return Math.floor(nowUs / windowUs);
+}

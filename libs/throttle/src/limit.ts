@@ -1,5 +1,6 @@
 import { show, toMs } from '@roost/redis';
 import type { AlgorithmName, Quota } from './algorithm.js';
+import { LimitKeys } from './rate-limit.keys.js';
 import type { KeySource, LimitOptions, OutagePolicy } from './throttle.options.js';
 
 /** One limit with nothing left open. */
@@ -13,6 +14,7 @@ export interface Limit {
   readonly key: KeySource;
   readonly cost: Exclude<LimitOptions['cost'], undefined>;
   readonly outage: OutagePolicy;
+  readonly keys: LimitKeys;
 }
 
 const MAX_WINDOW_MS = 366 * 86_400_000;
@@ -69,15 +71,16 @@ function isName(name: string): boolean {
 }
 
 function complete(options: LimitOptions, name: string, part: string, outage: OutagePolicy, valid: boolean): Limit {
-  const { limit, window } = options;
+  const { limit, window, algorithm = 'gcra' } = options;
   return {
     name,
     part,
     quota: typeof limit === 'number' && valid ? { limit, windowUs: toMs(window!) * 1_000 } : (limit as 'unlimited'),
-    algorithm: options.algorithm ?? 'gcra',
+    algorithm,
     key: options.key ?? 'ip',
     cost: options.cost ?? 1,
     outage: options.outage ?? outage,
+    keys: new LimitKeys(algorithm, name),
   };
 }
 

@@ -1,18 +1,8 @@
 import type { Key } from '@roost/redis';
-import {
-  charged,
-  fits,
-  remainingOf,
-  resetUsOf,
-  retryUsOf,
-  usToMs,
-  type Algorithm,
-  type AlgorithmName,
-  type Level,
-} from './algorithm.js';
-import { fixedWindow } from './fixed-window.js';
-import { gcra } from './gcra.js';
+import { charged, fits, resetUsOf, type Level } from './algorithm.js';
 import { RateLimitStore, type DecideMode, type LimitRequest, type StoreVerdict } from './rate-limit.store.js';
+import { Recency } from './recency.js';
+import { algorithms, verdictOf } from './verdict.js';
 
 export interface MemoryRateLimitStoreOptions {
   /** How many limits are remembered; beyond it the one unused for longest is forgotten. @default 100_000 */
@@ -25,20 +15,14 @@ export interface MemoryRateLimitStoreOptions {
   readonly onEvict?: () => void;
 }
 
-interface Entry {
-  readonly state: unknown;
-  readonly expiresUs: number;
+interface Counted {
+  state: unknown;
+  expiresUs: number;
 }
-
-const ALGORITHMS: Record<AlgorithmName, Algorithm<unknown>> = { gcra, 'fixed-window': fixedWindow };
 
 /** Counts in this process, with the same results as Redis. Bounded: when full, forgets whom it has not seen for longest. */
 export class MemoryRateLimitStore extends RateLimitStore {
-  // A Map keeps insertion order, and every request inserts anew: the first entry is the one unused for longest.
-  readonly #entries = new Map<string, Entry>();
-  // Kept from one eviction to the next, because a Map leaves holes where entries were deleted, and a new iterator walks
-  // over all of them; but not for longer, because it keeps every table alive that the Map has outgrown since.
-  #oldest: MapIterator<[string, Entry]> | undefined;
+  readonly #entries = new Recency<Counted>();
   readonly #maxEntries: number;
   readonly #nowUs: () => number;
   readonly #onEvict: (() => void) | undefined;
@@ -64,7 +48,9 @@ export class MemoryRateLimitStore extends RateLimitStore {
   }
 
   reset(keys: readonly Key[]): Promise<number> {
-    return Promise.resolve(keys.filter((key) => this.#entries.delete(key.name)).length);
+    const found = keys.map((key) => this.#entries.find(key.name)).filter((entry) => entry !== undefined);
+    for (const entry of found) this.#entries.delete(entry);
+    return Promise.resolve(found.length);
   }
 
   /** How many limits are remembered now. */
@@ -80,8 +66,7 @@ export class MemoryRateLimitStore extends RateLimitStore {
   /** Forgets what has expired. */
   sweep(): void {
     const nowUs = this.#nowUs();
-    for (const [name, entry] of this.#entries) if (entry.expiresUs <= nowUs) this.#entries.delete(name);
-    this.#oldest = undefined;
+    for (const entry of this.#entries) if (entry.value.expiresUs <= nowUs) this.#entries.delete(entry);
   }
 
   /** Stops sweeping and forgets everything. */
@@ -93,61 +78,56 @@ export class MemoryRateLimitStore extends RateLimitStore {
   #decide(limits: readonly LimitRequest[], mode: DecideMode): StoreVerdict {
     const nowUs = this.#nowUs();
     const levels = limits.map((limit) => this.#levelOf(limit, nowUs));
-    const fit = limits.map((limit, i) => fits(levels[i]!, limit.limit, limit.cost));
-    const allowed = !fit.includes(false);
+    const allowed = limits.every(({ limit, cost }, i) => fits(levels[i]!, limit, cost));
     if (!allowed && mode === 'consume') for (const { key } of limits) this.#touch(key.name);
     return {
       allowed,
       limits: limits.map((limit, i) => {
-        let level = levels[i]!;
-        if (allowed && mode === 'consume' && limit.cost > 0) {
-          level = charged(level, limit.cost);
-          this.#remember(limit, level, nowUs);
-        }
-        const retryUs = fit[i]! ? 0 : retryUsOf(level, limit.limit, limit.cost);
-        return {
-          allowed: fit[i]!,
-          remaining: remainingOf(level),
-          retryAfterMs: retryUs === null ? null : usToMs(retryUs),
-          resetAfterMs: usToMs(resetUsOf(level)),
-        };
+        const level = levels[i]!;
+        if (!allowed) return verdictOf(level, limit, fits(level, limit.limit, limit.cost));
+        if (mode === 'peek' || limit.cost === 0) return verdictOf(level, limit, true);
+        const after = charged(level, limit.cost);
+        this.#remember(limit, after, nowUs);
+        return verdictOf(after, limit, true);
       }),
     };
   }
 
   #levelOf(limit: LimitRequest, nowUs: number): Level {
-    return ALGORITHMS[limit.algorithm].level(this.#entries.get(limit.key.name)?.state, limit, nowUs);
+    return algorithms[limit.algorithm].level(this.#entries.find(limit.key.name)?.value.state, limit, nowUs);
   }
 
   #remember(limit: LimitRequest, level: Level, nowUs: number): void {
-    this.#entries.delete(limit.key.name);
-    if (this.#entries.size >= this.#maxEntries) this.#evict(nowUs);
-    this.#entries.set(limit.key.name, {
-      state: ALGORITHMS[limit.algorithm].state(level, limit, nowUs),
-      expiresUs: nowUs + resetUsOf(level),
-    });
+    const state = algorithms[limit.algorithm].state(level, limit, nowUs);
+    const expiresUs = nowUs + resetUsOf(level);
+    const entry = this.#entries.find(limit.key.name);
+    if (entry) {
+      entry.value.state = state;
+      entry.value.expiresUs = expiresUs;
+      this.#entries.use(entry);
+    } else {
+      if (this.#entries.size >= this.#maxEntries) this.#evict(nowUs);
+      this.#entries.add(limit.key.name, { state, expiresUs });
+    }
   }
 
   /** Who keeps trying is remembered as long as who gets in. */
   #touch(name: string): void {
-    const entry = this.#entries.get(name);
-    if (!entry) return;
-    this.#entries.delete(name);
-    this.#entries.set(name, entry);
+    const entry = this.#entries.find(name);
+    if (entry) this.#entries.use(entry);
   }
 
   #evict(nowUs: number): void {
-    let next = this.#oldest?.next();
-    if (!next || next.done) next = (this.#oldest = this.#entries.entries()).next();
-    if (next.done) return;
-    const [name, { expiresUs }] = next.value;
-    this.#entries.delete(name);
-    if (expiresUs <= nowUs) return;
+    const oldest = this.#entries.oldest!;
+    this.#entries.delete(oldest);
+    if (oldest.value.expiresUs <= nowUs) return;
     this.#evicted++;
     this.#onEvict?.();
   }
 }
 
+const { timeOrigin } = performance;
+
 function processClockUs(): number {
-  return Math.floor((performance.timeOrigin + performance.now()) * 1_000);
+  return Math.floor((timeOrigin + performance.now()) * 1_000);
 }

@@ -1,4 +1,4 @@
-import { limitKey, subjectDigest, throttleKeys } from './rate-limit.keys.js';
+import { limitKey, LimitKeys, subjectDigest, throttleKeys } from './rate-limit.keys.js';
 
 describe('limitKey', () => {
   const subjects = [
@@ -44,4 +44,19 @@ describe('limitKey', () => {
       '{rate}:rate:fixed-window:{policy}:{subject}',
     ]);
   });
+});
+
+describe('LimitKeys', () => {
+  it.each(['login', 'login.user', 'a b:{c}~', '~'.repeat(128), '"'.repeat(128)])(
+    'makes the keys of limitKey for %s',
+    (policy) => {
+      for (const algorithm of ['gcra', 'fixed-window'] as const) {
+        const keys = new LimitKeys(algorithm, policy);
+        for (const subject of ['alice', '1.2.3.4', '', 'x'.repeat(1_000)]) {
+          const digest = subjectDigest('user', subject);
+          expect(keys.of(digest)).toEqual(limitKey(algorithm, policy, digest));
+        }
+      }
+    },
+  );
 });

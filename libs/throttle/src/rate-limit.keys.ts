@@ -1,4 +1,4 @@
-import { defineKey, digest, type Key } from '@roost/redis';
+import { defineKey, digest, Key } from '@roost/redis';
 import type { AlgorithmName } from './algorithm.js';
 
 // One constant hash tag: limits of different subjects (a user's and an address') are decided by one script, also on a
@@ -16,6 +16,29 @@ const keyOf: Record<AlgorithmName, typeof gcraKey> = { gcra: gcraKey, 'fixed-win
 /** Where one limit of one subject is counted. The subject is a digest already: see {@link subjectDigest}. */
 export function limitKey(algorithm: AlgorithmName, policy: string, subject: string): Key {
   return keyOf[algorithm].of({ policy, subject });
+}
+
+/** The keys of one limit: what is the same for all of its subjects is made once, at the first of them. */
+export class LimitKeys {
+  #head = '';
+  #slot = '';
+
+  constructor(
+    private readonly algorithm: AlgorithmName,
+    private readonly policy: string,
+  ) {}
+
+  /** Like {@link limitKey}; the subject has to be a digest, which stands in keys as it is. */
+  of(subject: string): Key {
+    if (this.#head === '') this.#learn(subject);
+    return new Key(this.#head + subject, this.#slot);
+  }
+
+  #learn(subject: string): void {
+    const { name, slot } = limitKey(this.algorithm, this.policy, subject);
+    this.#head = name.slice(0, -subject.length);
+    this.#slot = slot;
+  }
 }
 
 /** What a subject is called by. Kinds keep a user `1.2.3.4` and the address `1.2.3.4` apart. */

@@ -15,24 +15,27 @@ interface HttpRequest {
 /** Finds whom a limit counts, as the digest that stands in keys. */
 @Injectable()
 export class RateLimitSubjects {
+  // The last one, because the limits of a request often count the same subject: per second, per minute and per hour.
+  #last: { readonly kind: SubjectKind; readonly subject: string; readonly digest: string } | undefined;
+
   constructor(private readonly config: ThrottleConfig) {}
 
   /** Whom a request is counted as; at once where nothing has to be waited for. */
   of({ key }: Limit, context: ExecutionContext): string | Promise<string> {
-    if (key === 'ip') return byAddress(context);
+    if (key === 'ip') return this.#byAddress(context);
     const { userOf = defaultUserOf, apiKeyOf = defaultApiKeyOf } = this.config.options;
     const found = key === 'user' ? userOf(context) : key === 'apiKey' ? apiKeyOf(context) : key(context);
     const kind = kindOf(key);
     return isThenable(found)
-      ? found.then((subject) => digestOf(kind, subject, context))
-      : digestOf(kind, found, context);
+      ? found.then((subject) => this.#byName(kind, subject, context))
+      : this.#byName(kind, found, context);
   }
 
   /** Whom a limit counts when the caller names the subject: the same as when a request of that subject came in. */
   named(limit: Limit, subject: unknown): string {
     if (typeof subject !== 'string' || subject === '') throw new InvalidSubjectError(limit.name, subject);
     const kind = kindOf(limit.key);
-    return subjectDigest(kind, kind === 'ip' ? (networkOf(subject) ?? subject) : subject);
+    return this.#digestOf(kind, kind === 'ip' ? (networkOf(subject) ?? subject) : subject);
   }
 
   /** All that a subject may have been counted as by this limit: by its own kind, and by address where it had none. */
@@ -40,19 +43,28 @@ export class RateLimitSubjects {
     const digests = [this.named(limit, subject), subjectDigest('ip', networkOf(subject) ?? subject)];
     return digests[0] === digests[1] ? digests.slice(1) : digests;
   }
+
+  #byName(kind: SubjectKind, subject: unknown, context: ExecutionContext): string {
+    const named = (typeof subject === 'string' && subject !== '') || typeof subject === 'number';
+    return named ? this.#digestOf(kind, String(subject)) : this.#byAddress(context);
+  }
+
+  #byAddress(context: ExecutionContext): string {
+    const request = context.switchToHttp().getRequest<HttpRequest | undefined>();
+    return this.#digestOf('ip', clientAddress(request?.ip));
+  }
+
+  #digestOf(kind: SubjectKind, subject: string): string {
+    const last = this.#last;
+    if (last?.kind === kind && last.subject === subject) return last.digest;
+    const digest = subjectDigest(kind, subject);
+    this.#last = { kind, subject, digest };
+    return digest;
+  }
 }
 
 function kindOf(key: Limit['key']): SubjectKind {
   return typeof key === 'function' ? 'custom' : key;
-}
-
-function digestOf(kind: SubjectKind, subject: unknown, context: ExecutionContext): string {
-  const named = (typeof subject === 'string' && subject !== '') || typeof subject === 'number';
-  return named ? subjectDigest(kind, String(subject)) : byAddress(context);
-}
-
-function byAddress(context: ExecutionContext): string {
-  return subjectDigest('ip', clientAddress(context.switchToHttp().getRequest<HttpRequest | undefined>()?.ip));
 }
 
 function defaultUserOf(context: ExecutionContext): string | number | undefined {

@@ -1,7 +1,7 @@
 import { RedisReplyError, RedisTimeoutError, shareOf, type Backend, type BackendName } from '@roost/redis';
 import type { Limit } from './limit.js';
 import { MemoryRateLimitStore } from './memory-rate-limit.store.js';
-import { subjectDigest } from './rate-limit.keys.js';
+import { LimitKeys, subjectDigest } from './rate-limit.keys.js';
 import type { DecideMode, LimitRequest } from './rate-limit.store.js';
 import { RateLimitSwitch, type Charge, type SwitchOptions } from './rate-limit.switch.js';
 
@@ -44,8 +44,9 @@ function setUp(options: Partial<SwitchOptions> = {}) {
 const charge = (overrides: Partial<Limit> & { most?: number; subject?: string; cost?: number } = {}): Charge => {
   const { most = 10, subject = subjectDigest('user', 'u'), cost = 1, ...limit } = overrides;
   const quota = { limit: most, windowUs: 60_000_000 };
+  const keys = new LimitKeys('gcra', limit.name ?? 'x');
   return {
-    limit: { name: 'x', part: '0', quota, algorithm: 'gcra', key: 'user', cost: 1, outage: 'local', ...limit },
+    limit: { name: 'x', part: '0', quota, algorithm: 'gcra', key: 'user', cost: 1, outage: 'local', keys, ...limit },
     quota,
     subject,
     cost,

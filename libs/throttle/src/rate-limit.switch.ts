@@ -2,7 +2,6 @@ import type { Backend, BackendMode, BackendName } from '@roost/redis';
 import { isRedisUnavailable, shareOf } from '@roost/redis';
 import type { Quota } from './algorithm.js';
 import type { Limit } from './limit.js';
-import { limitKey } from './rate-limit.keys.js';
 import type { DecideMode, LimitRequest, LimitVerdict, RateLimitStore } from './rate-limit.store.js';
 
 /** What a request takes of one limit. */
@@ -62,10 +61,10 @@ export class RateLimitSwitch {
 
   async decide(charges: readonly Charge[], mode: DecideMode): Promise<readonly Ruling[]> {
     const places = charges.map((charge) => this.#placeOf(charge, mode));
-    if (!places.includes('redis')) return this.#decideAt(charges, places, mode);
     try {
       return await this.#decideAt(charges, places, mode);
     } catch (error) {
+      if (!places.includes('redis')) throw error;
       // Whatever the reason, a limiter must not take the service down: a bug is reported and then treated as an outage.
       // A call that timed out may still be charged in Redis, which errs on the strict side.
       this.#report(error);
@@ -83,20 +82,39 @@ export class RateLimitSwitch {
     return DELIBERATE.has(this.backend.reason) ? 'memory' : outagePlace(limit);
   }
 
-  async #decideAt(charges: readonly Charge[], places: readonly Place[], mode: DecideMode): Promise<readonly Ruling[]> {
+  #decideAt(charges: readonly Charge[], places: readonly Place[], mode: DecideMode): Promise<readonly Ruling[]> {
+    const place = places[0]!;
+    const oneStore = (place === 'redis' || place === 'memory') && places.every((each) => each === place);
+    return oneStore ? this.#decideTogether(charges, place, mode) : this.#decideApart(charges, places, mode);
+  }
+
+  /** The rule: one store decides all. */
+  async #decideTogether(charges: readonly Charge[], place: BackendName, mode: DecideMode): Promise<readonly Ruling[]> {
+    const requests = charges.map((charge) => this.#requestOf(charge, place));
+    const { limits } = await this[place].decide(requests, mode);
+    return charges.map((charge, i) => ({ charge, quota: requests[i]!, place, verdict: limits[i]! }));
+  }
+
+  /** The exception: during an outage, a canary or a ramp. */
+  async #decideApart(
+    charges: readonly Charge[],
+    places: readonly Place[],
+    mode: DecideMode,
+  ): Promise<readonly Ruling[]> {
     if (places.includes('closed')) {
       const closed = charges.filter((_, i) => places[i] === 'closed');
       return closed.map((charge) => ({ charge, quota: charge.quota, place: 'closed', verdict: CLOSED }));
     }
-    const quotas = charges.map(({ quota }, i) => (places[i] === 'memory' ? this.#shareOf(quota) : quota));
-    const at = (place: Place) =>
-      charges.flatMap((charge, i) => (places[i] === place ? [requestOf(charge, quotas[i]!)] : []));
-    const verdicts = await this.#ask(at('redis'), at('memory'), mode);
+    const at = (place: BackendName) =>
+      charges.filter((_, i) => places[i] === place).map((charge) => this.#requestOf(charge, place));
+    const requests = { redis: at('redis'), memory: at('memory') };
+    const verdicts = await this.#ask(requests.redis, requests.memory, mode);
     return charges.map((charge, i) => {
       const place = places[i]!;
-      const quota = quotas[i]!;
-      const verdict = place === 'redis' || place === 'memory' ? verdicts[place].shift()! : openVerdict(quota);
-      return { charge, quota, place, verdict };
+      if (place !== 'redis' && place !== 'memory') {
+        return { charge, quota: charge.quota, place, verdict: openVerdict(charge.quota) };
+      }
+      return { charge, quota: requests[place].shift()!, place, verdict: verdicts[place].shift()! };
     });
   }
 
@@ -108,34 +126,33 @@ export class RateLimitSwitch {
     if (remote.length === 0 && local.length === 0) return { redis: [], memory: [] };
     if (remote.length === 0) return { redis: [], memory: [...(await this.memory.decide(local, mode)).limits] };
     if (local.length === 0) return { redis: [...(await this.redis.decide(remote, mode)).limits], memory: [] };
-    // Only during a canary or a ramp: the subjects of one request are on different sides. The local ones are looked at
-    // first and charged last, so that neither side is charged for what the other refuses; of two requests racing for the
-    // last local place one may be charged in Redis for nothing, and neither passes beyond a limit.
+    // The subjects of one request are on different sides. The local ones are looked at first and charged last, so that
+    // neither side is charged for what the other refuses; of two requests racing for the last local place one may be
+    // charged in Redis for nothing, and neither passes beyond a limit.
     const seen = await this.memory.decide(local, 'peek');
     const { allowed, limits } = await this.redis.decide(remote, seen.allowed ? mode : 'peek');
     const charged = allowed && seen.allowed && mode === 'consume' ? await this.memory.decide(local, mode) : seen;
     return { redis: [...limits], memory: [...charged.limits] };
   }
 
+  #requestOf({ limit, quota, subject, cost }: Charge, place: BackendName): LimitRequest {
+    return {
+      key: limit.keys.of(subject),
+      algorithm: limit.algorithm,
+      limit: place === 'memory' ? this.#shareOf(quota) : quota.limit,
+      windowUs: quota.windowUs,
+      cost,
+    };
+  }
+
   /** What one of several processes may grant alone. */
-  #shareOf(quota: Quota): Quota {
-    const { replicas } = this.options;
-    return replicas === 1 ? quota : { ...quota, limit: Math.ceil(quota.limit / replicas) };
+  #shareOf({ limit }: Quota): number {
+    return Math.ceil(limit / this.options.replicas);
   }
 
   #report(error: unknown): void {
     if (!isRedisUnavailable(error)) this.onBug(error);
   }
-}
-
-function requestOf({ limit, subject, cost }: Charge, { limit: most, windowUs }: Quota): LimitRequest {
-  return {
-    key: limitKey(limit.algorithm, limit.name, subject),
-    algorithm: limit.algorithm,
-    limit: most,
-    windowUs,
-    cost,
-  };
 }
 
 function outagePlace({ outage }: Limit): Place {

@@ -50,21 +50,13 @@ export class RateLimiter {
   ) {}
 
   /** Charges every limit of the policies when all allow, and none otherwise. A refusal is an answer, not an error. */
-  async consume(
-    policy: PolicyRef | readonly PolicyRef[],
-    subject: Subject,
-    options: ConsumeOptions = {},
-  ): Promise<Decision> {
-    return this.decide(this.#charges(this.policies.called(policy), subject, options), 'consume');
+  consume(policy: PolicyRef | readonly PolicyRef[], subject: Subject, options: ConsumeOptions = {}): Promise<Decision> {
+    return this.#decideAbout(policy, subject, options, 'consume');
   }
 
   /** Says what `consume` would say, and charges nothing. */
-  async peek(
-    policy: PolicyRef | readonly PolicyRef[],
-    subject: Subject,
-    options: ConsumeOptions = {},
-  ): Promise<Decision> {
-    return this.decide(this.#charges(this.policies.called(policy), subject, options), 'peek');
+  peek(policy: PolicyRef | readonly PolicyRef[], subject: Subject, options: ConsumeOptions = {}): Promise<Decision> {
+    return this.#decideAbout(policy, subject, options, 'peek');
   }
 
   /**
@@ -82,27 +74,44 @@ export class RateLimiter {
 
   /** Decides about charges that the guard has put together. @internal */
   async decide(charges: readonly Charge[], mode: DecideMode): Promise<Decision> {
-    if (charges.length === 0) return { ...NOTHING_TO_COUNT, backend: this.switched.current };
     const startedAt = performance.now();
-    const decision = toDecision(await this.switched.decide(charges, mode), (policy) => this.metrics.failedOpen(policy));
-    if (mode === 'peek') return decision;
-    const durationMs = performance.now() - startedAt;
-    this.metrics.took(durationMs / 1_000, decision.backend);
-    for (const policy of decision.allowed ? decision.policies.map((each) => each.policy) : decision.violated) {
-      this.metrics.decided(policy, decision.state, decision.backend);
-    }
-    if (decisions.hasSubscribers) decisions.publish({ decision, durationMs } satisfies DecisionMessage);
-    return decision;
+    return this.#decisionOf(await this.switched.decide(charges, mode), mode, startedAt);
+  }
+
+  async #decideAbout(
+    policy: PolicyRef | readonly PolicyRef[],
+    subject: Subject,
+    options: ConsumeOptions,
+    mode: DecideMode,
+  ): Promise<Decision> {
+    const charges = this.#charges(this.policies.called(policy), subject, options);
+    const startedAt = performance.now();
+    return this.#decisionOf(await this.switched.decide(charges, mode), mode, startedAt);
   }
 
   #charges(limits: readonly Limit[], subject: Subject, { cost, tier }: ConsumeOptions): Charge[] {
-    return limits.flatMap((limit) => {
+    const charges: Charge[] = [];
+    for (const limit of limits) {
       const quota = limit.quota === 'byTier' ? this.config.tiers!.quotaOf(tier) : limit.quota;
       const taken = cost === undefined ? usualCostOf(limit) : cost;
       if (!isCost(taken)) throw new InvalidCostError(taken);
       const digest = this.subjects.named(limit, nameFor(limit, subject));
-      return quota === 'unlimited' ? [] : [{ limit, quota, subject: digest, cost: taken }];
-    });
+      if (quota !== 'unlimited') charges.push({ limit, quota, subject: digest, cost: taken });
+    }
+    return charges;
+  }
+
+  #decisionOf(rulings: readonly Ruling[], mode: DecideMode, startedAt: number): Decision {
+    if (rulings.length === 0) return { ...NOTHING_TO_COUNT, backend: this.switched.current };
+    const decision = toDecision(rulings, (policy) => this.metrics.failedOpen(policy));
+    if (mode === 'peek') return decision;
+    const durationMs = performance.now() - startedAt;
+    this.metrics.took(durationMs / 1_000, decision.backend);
+    const { allowed, state, violated, policies, backend } = decision;
+    if (allowed) for (const { policy } of policies) this.metrics.decided(policy, state, backend);
+    else for (const policy of violated) this.metrics.decided(policy, state, backend);
+    if (decisions.hasSubscribers) decisions.publish({ decision, durationMs } satisfies DecisionMessage);
+    return decision;
   }
 }
 

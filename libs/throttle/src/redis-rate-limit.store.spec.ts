@@ -90,7 +90,8 @@ describe('RedisRateLimitStore', () => {
     } finally {
       now.mockRestore();
     }
-    expect(decideScripts().consume.lua).toContain(`local time = redis.call('TIME')`);
+    const { one, several } = decideScripts();
+    for (const { lua } of [one.consume, several.consume]) expect(lua).toContain(`local time = redis.call('TIME')`);
   });
 
   it.each([
@@ -111,6 +112,13 @@ describe('RedisRateLimitStore', () => {
     await server.command('LPUSH', nameOf(request().key), 'x');
     await expect(store.decide([request()], 'consume')).rejects.toThrow(/WRONGTYPE/);
     expect(await server.command('TYPE', nameOf(request().key))).toBe('list');
+  });
+
+  it.each(['foo', '-5', '1e9'])('57: a value that is not ours (%s) is one among several limits too', async (value) => {
+    const other = { ...request(), key: limitKey('gcra', 'other', `subject-${subject}`) };
+    await server.command('SET', nameOf(request().key), value);
+    await expect(store.decide([other, request()], 'consume')).rejects.toThrow(RedisReplyError);
+    expect(await server.command('GET', nameOf(request().key))).toBe(value);
   });
 
   it('57: an error at one limit charges none of the others', async () => {

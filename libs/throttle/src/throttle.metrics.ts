@@ -9,8 +9,11 @@ export class ThrottleMetrics {
   readonly #duration;
   readonly #failOpen;
   readonly #evictions;
-  // prom-client hashes label objects at each call; its children are kept instead, one per combination that occurs.
-  readonly #children = new Map<string, { inc(): void }>();
+  // The series by their labels, without a string or an object for each look-up.
+  readonly #series: Record<BackendName, Record<DecisionState, Map<string, { inc(): void }>>> = {
+    redis: { allow: new Map(), throttle: new Map(), block: new Map() },
+    memory: { allow: new Map(), throttle: new Map(), block: new Map() },
+  };
 
   constructor(metrics: Metrics) {
     this.#decisions = metrics.counter(
@@ -34,10 +37,10 @@ export class ThrottleMetrics {
   }
 
   decided(policy: string, state: DecisionState, backend: BackendName): void {
-    const key = `${state} ${backend} ${policy}`;
-    let child = this.#children.get(key);
-    if (!child) this.#children.set(key, (child = this.#decisions.labels({ policy, state, backend })));
-    child.inc();
+    const known = this.#series[backend][state];
+    let series = known.get(policy);
+    if (!series) known.set(policy, (series = this.#decisions.labels({ policy, state, backend })));
+    series.inc();
   }
 
   took(seconds: number, backend: BackendName): void {

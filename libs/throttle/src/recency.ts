@@ -1,0 +1,73 @@
+/** A value under a name, between the one that was used before it and the one that was used after it. */
+export interface Entry<Value> {
+  readonly name: string;
+  value: Value;
+  older: Entry<Value>;
+  newer: Entry<Value>;
+}
+
+/**
+ * Values by name, in the order in which they were last used. A list through the entries keeps the order: a Map that is
+ * told the order by deleting and setting anew leaves a hole at each use, and whoever is used most then searches all of
+ * its own holes, tens of thousands in a Map of that size.
+ */
+export class Recency<Value> {
+  readonly #entries = new Map<string, Entry<Value>>();
+  /** Closes the list to a ring: newer than the newest, and older than the oldest. */
+  readonly #end: Entry<Value>;
+
+  constructor() {
+    const end = { name: '' } as Entry<Value>;
+    this.#end = end.older = end.newer = end;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** Whoever was not used for longest. */
+  get oldest(): Entry<Value> | undefined {
+    return this.size === 0 ? undefined : this.#end.newer;
+  }
+
+  find(name: string): Entry<Value> | undefined {
+    return this.#entries.get(name);
+  }
+
+  /** Adds a name that is not there, as just used. */
+  add(name: string, value: Value): void {
+    const end = this.#end;
+    const entry = { name, value, older: end.older, newer: end };
+    end.older = end.older.newer = entry;
+    this.#entries.set(name, entry);
+  }
+
+  /** Notes that it was used just now. */
+  use(entry: Entry<Value>): void {
+    const end = this.#end;
+    if (entry.newer === end) return;
+    unlink(entry);
+    entry.older = end.older;
+    entry.newer = end;
+    end.older = end.older.newer = entry;
+  }
+
+  delete(entry: Entry<Value>): void {
+    unlink(entry);
+    this.#entries.delete(entry.name);
+  }
+
+  clear(): void {
+    this.#entries.clear();
+    this.#end.older = this.#end.newer = this.#end;
+  }
+
+  [Symbol.iterator](): IterableIterator<Entry<Value>> {
+    return this.#entries.values();
+  }
+}
+
+function unlink({ older, newer }: Entry<unknown>): void {
+  older.newer = newer;
+  newer.older = older;
+}
