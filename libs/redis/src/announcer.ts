@@ -3,70 +3,98 @@ import type { Backend } from './backend.js';
 
 const REPEAT_MS = 300_000;
 
+interface Followed {
+  readonly backend: Backend;
+  /** The last failure in Redis' own words. */
+  readonly lastFailure: () => string | undefined;
+}
+
 /**
  * Says in the log which backend serves: once at each return, and while Redis is lost at most once in five minutes,
- * however often it comes and goes.
+ * however many connections come and go, and however often.
  */
 export class Announcer {
+  readonly #followed: Followed[] = [];
   #saidAt = -Infinity;
   #suppressed = 0;
   #reminder: NodeJS.Timeout | undefined;
 
   constructor(
-    private readonly backend: Backend,
     private readonly logger: LoggerService,
     private readonly production: boolean,
-    /** The last failure in Redis' own words. */
-    private readonly lastFailure: () => string | undefined,
     private readonly now: () => number = () => performance.now(),
-  ) {
-    backend.onChange((change) => (change.to === 'redis' ? this.#connected(change.afterMs) : this.lost()));
-  }
+  ) {}
 
-  /** Tells that memory serves, unless that was told less than five minutes ago. */
-  lost(): void {
-    clearTimeout(this.#reminder);
-    const waitMs = this.#saidAt + REPEAT_MS - this.now();
-    if (waitMs > 0) this.#suppressed++;
-    else this.#say();
-    this.#reminder = setTimeout(() => this.lost(), Math.max(waitMs, 0) || REPEAT_MS).unref();
+  /** Announces each switch of this backend, and says now what it is on unless it is on Redis. */
+  follow(backend: Backend, lastFailure: () => string | undefined): void {
+    const followed = { backend, lastFailure };
+    this.#followed.push(followed);
+    if (backend.current === 'redis') this.#onRedis(backend, 0);
+    else this.#onMemory(followed);
+    backend.onChange(({ to, afterMs }) =>
+      to === 'redis' ? this.#onRedis(backend, afterMs) : this.#onMemory(followed),
+    );
   }
 
   close(): void {
     clearTimeout(this.#reminder);
   }
 
-  #connected(afterMs: number): void {
-    clearTimeout(this.#reminder);
-    this.logger.log('Redis rate limiting backend connected', {
-      event: 'redis.connected',
-      connection: this.backend.connection,
-      after_ms: afterMs,
-    });
+  #onRedis({ connection }: Backend, afterMs: number): void {
+    const details = { event: 'redis.connected', connection, after_ms: afterMs };
+    this.logger.log('Redis rate limiting backend connected', details);
   }
 
-  #say(): void {
-    const { reason, connection, since } = this.backend;
+  #onMemory(followed: Followed): void {
+    const { connection, reason } = followed.backend;
+    if (reason === 'configured' || reason === 'forced') {
+      const why = reason === 'forced' ? 'by order of an operator' : 'as configured';
+      this.logger.log(`In-memory backend ${why} (single-instance only).`, { event: `redis.${reason}`, connection });
+    } else if (isLost(followed)) {
+      this.#lost(followed);
+    }
+  }
+
+  #lost(followed: Followed): void {
+    clearTimeout(this.#reminder);
+    const waitMs = this.#saidAt + REPEAT_MS - this.now();
+    if (waitMs > 0) this.#suppressed++;
+    else this.#say(followed);
+    this.#reminder = setTimeout(() => this.#remind(), waitMs > 0 ? waitMs : REPEAT_MS).unref();
+  }
+
+  #remind(): void {
+    const still = this.#followed.find(isLost);
+    if (still) this.#lost(still);
+  }
+
+  #say({ backend, lastFailure }: Followed): void {
+    const { reason, connection, since } = backend;
     const details = {
       event: 'redis.lost',
       connection,
       reason,
       since: since.toISOString(),
       suppressed: this.#suppressed,
-      error: this.lastFailure(),
+      error: lastFailure(),
     };
     this.#saidAt = this.now();
     this.#suppressed = 0;
-    if (reason === 'configured') {
-      this.logger.log('In-memory backend as configured (single-instance only).', details);
-    } else if (this.production) {
+    if (this.production) {
       this.logger.error(
         'PRODUCTION DEGRADED: Redis unavailable. Using in-memory fallback (single-instance only).',
         details,
       );
     } else {
-      const why = reason === 'not_configured' ? 'not configured' : (this.lastFailure() ?? reason);
+      const why = reason === 'not_configured' ? 'not configured' : (lastFailure() ?? reason);
       this.logger.warn(`Development: Using in-memory rate limiting. Redis: ${why}`, details);
     }
   }
+}
+
+/** A further connection without a Redis is a choice; that the application has none at all is worth a line. */
+function isLost({ backend }: Followed): boolean {
+  const { current, reason, connection } = backend;
+  if (current === 'redis' || reason === 'configured' || reason === 'forced') return false;
+  return reason !== 'not_configured' || connection === 'default';
 }

@@ -2,6 +2,8 @@ import { channel } from 'node:diagnostics_channel';
 import type { Breaker, BreakerState } from './breaker.js';
 import type { Commands } from './commands.js';
 import { shareOf } from './digest.js';
+import { show } from './duration.js';
+import { InvalidOptionsError } from './redis.errors.js';
 
 /** `auto`: Redis when configured, in-memory while it is lost; `redis`: the boot fails without it; `memory`: never Redis. */
 export type BackendMode = 'auto' | 'redis' | 'memory';
@@ -102,6 +104,9 @@ export class Backend {
 
   /** Pins the backend, whatever its health; null hands it back to the breaker. Without a Redis only memory can serve. */
   force(current: BackendName | null): void {
+    if (current !== null && current !== 'redis' && current !== 'memory') {
+      throw new InvalidOptionsError('Backend.force', [`Expected redis, memory or null, got ${show(current)}`]);
+    }
     if (current === 'redis' && !this.configured) return;
     this.#forced = current;
     this.refresh();

@@ -1,6 +1,6 @@
 import type { Command } from 'ioredis';
 import type { Deadlines, Expiring } from './deadlines.js';
-import { classifyError, type ErrorClass } from './error-class.js';
+import { classifyError, safeMessage, type ErrorClass } from './error-class.js';
 import { RedisReplyError, RedisTimeoutError, RedisUnavailableError } from './redis.errors.js';
 
 export type Direction = 'read' | 'write';
@@ -15,7 +15,6 @@ export interface CallObserver {
  * the client settles a command, which saves a promise and a turn for each.
  */
 export class Call implements Expiring {
-  readonly startedAt = performance.now();
   endsAt = 0;
   before: Expiring | undefined;
   after: Expiring | undefined;
@@ -30,6 +29,8 @@ export class Call implements Expiring {
     private readonly written: boolean,
     private readonly deadlines: Deadlines,
     private readonly observer: CallObserver,
+    /** Earlier than now for a second try, which has only what is left of the first one's time. */
+    readonly startedAt: number,
   ) {
     const { resolve, reject } = command;
     this.#reject = reject;
@@ -68,7 +69,7 @@ export class Call implements Expiring {
 
   /** A client's error carries the command with its arguments, which may be secrets: only its message goes on. */
   #errorOf(cause: Error, failure: ErrorClass): Error {
-    const message = cause.message.replace(/,? with args beginning with:.*$/s, ''); // Redis repeats what it was sent
+    const message = safeMessage(cause);
     if (failure === 'bug') return new RedisReplyError(message);
     const outcomeUnknown = this.written && cause.name !== 'ReplyError';
     return new RedisUnavailableError(failure, `Redis cannot serve ${this.label}: ${message}`, outcomeUnknown);

@@ -10,6 +10,7 @@ export class ClientFactory {
   constructor(
     name: string,
     private readonly options: ResolvedConnection,
+    private readonly onUnreadable: (error: Error) => void,
   ) {
     const { url, client, tls } = options;
     this.#address = url === undefined ? { ...client!.options, keyPrefix: '' } : addressOptions(parseRedisUrl(url), tls);
@@ -34,13 +35,19 @@ export class ClientFactory {
     return { ...this.#address, ...settingsFor(role, timing), ...this.#login() };
   }
 
-  /** While a mounted secret is being replaced its file may be missing for a moment: the last password stays. */
+  /** Takes the password out of a text that someone else wrote. */
+  redact(text: string): string {
+    const { password } = this.#address;
+    return password ? text.replaceAll(password, '***') : text;
+  }
+
+  /** A secret that is being replaced may be missing or unreadable for a moment: the last password stays. */
   #login(): RedisOptions {
     if (this.options.passwordFile === undefined) return {};
     try {
       this.#address.password = readPassword(this.options.passwordFile);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      this.onUnreadable(error as Error);
     }
     return { password: this.#address.password };
   }

@@ -1,7 +1,7 @@
 import type { RedisOptions } from 'ioredis';
 
 /** What a connection is for; each kind fails differently and is set up for it. */
-export type ConnectionRole = 'command' | 'blocking' | 'subscriber';
+export type ConnectionRole = 'command' | 'raw' | 'blocking' | 'subscriber';
 
 export interface Timing {
   /** How long a TCP or TLS connection may take to open. */
@@ -36,6 +36,7 @@ export function settingsFor(role: ConnectionRole, timing: Timing): RedisOptions 
       maxRetriesPerRequest: 0, // also avoids promises that never settle, redis/ioredis#2193
     };
   }
+  if (role === 'raw') return { ...shared, enableOfflineQueue: true, maxRetriesPerRequest: 0 }; // see rawClient
   const patient: RedisOptions = { ...shared, enableOfflineQueue: true, maxRetriesPerRequest: null };
   return role === 'blocking' ? { ...patient, blockingTimeout: 10_000 } : { ...patient, autoResubscribe: true };
 }

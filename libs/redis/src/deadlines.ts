@@ -32,14 +32,18 @@ export class Deadlines {
     return this.#first === undefined;
   }
 
-  /** Calls `expire` after `timeoutMs` unless `stop` is called before. */
-  start(call: Expiring, now: number): void {
-    call.endsAt = now + this.timeoutMs;
-    call.before = this.#last;
-    if (this.#last === undefined) this.#first = call;
-    else this.#last.after = call;
-    this.#last = call;
-    if (this.#timer === undefined) this.#arm(this.timeoutMs);
+  /** Calls `expire` `timeoutMs` after `startedAt` (monotonic ms) unless `stop` is called before. */
+  start(call: Expiring, startedAt: number): void {
+    call.endsAt = startedAt + this.timeoutMs;
+    let before = this.#last;
+    while (before !== undefined && before.endsAt > call.endsAt) before = before.before; // a second try began earlier
+    call.before = before;
+    call.after = before === undefined ? this.#first : before.after;
+    if (call.after === undefined) this.#last = call;
+    else call.after.before = call;
+    if (before === undefined) this.#first = call;
+    else before.after = call;
+    if (this.#timer === undefined) this.#arm(Math.max(1, call.endsAt - performance.now()));
   }
 
   stop(call: Expiring): void {

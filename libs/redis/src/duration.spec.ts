@@ -8,6 +8,7 @@ describe('toMs', () => {
     ['1h', 3_600_000],
     ['7d', 604_800_000],
     ['0.5s', 500],
+    ['1.1h', 3_960_000],
     [42, 42],
   ] as const)('reads %p as %p ms', (duration, ms) => expect(toMs(duration)).toBe(ms));
 

@@ -29,6 +29,11 @@ export function classifyError(error: unknown): ErrorClass {
   return known ?? (code !== undefined && name !== 'ReplyError' ? 'unreachable' : 'bug');
 }
 
+/** What an error says, without what was sent: Redis repeats the arguments of a command that it does not know. */
+export function safeMessage(error: Error): string {
+  return error.message.replace(/,? with args beginning with:.*$/s, '');
+}
+
 /** Whether an error of this class says that Redis is not available to reads, writes, both or neither. */
 export function stops(direction: 'read' | 'write', errorClass: ErrorClass): boolean {
   if (errorClass === 'bug' || errorClass === 'caller_abort') return false;

@@ -28,6 +28,12 @@ describe('defineKey', () => {
     expect(wrong).toThrow(/lower-case words[\s\S]*maxBytes[\s\S]*slot[\s\S]*tag[\s\S]*ttl/);
   });
 
+  it('wants a colon beside each part, as 1-2 and 3 would else be 1 and 2-3', () => {
+    for (const template of ['x:{a}-{b}', 'x:{a}{b}', 'x{a}'] as const) {
+      expect(() => defineKey(template, { ttl: '1s', maxBytes: 1 })).toThrow(/a colon between/);
+    }
+  });
+
   it('keeps what a user sends from meaning anything to Redis', () => {
     const { name } = lock.of({ carId: '}x:{y}*?[a]\r\n', dates: '~!%' });
     expect(name).toMatch(/^lock:car:\{[A-Za-z0-9%_.-]+\}:[A-Za-z0-9%_.-]+$/);

@@ -45,7 +45,7 @@ const OVERHEAD_BYTES = 88;
 
 /**
  * Declares a kind of key. Parts are encoded so that no value of a part can change the key's structure, hash tag or
- * length bound, or match another key.
+ * length bound, or match another key of any kind whose template differs in a literal word.
  * @example
  * const carLock = defineKey('lock:car:{carId}:{dates}', { ttl: '30s', maxBytes: 512, slot: 'carId' });
  * carLock.of({ carId: 'car-1', dates: '2026-06-01' });
@@ -93,6 +93,9 @@ function problemsOf(template: string, names: readonly string[], options: KeyOpti
   const literal = template.replace(/\{\w+\}/g, '');
   if (!/^[a-z0-9:_-]+$/.test(literal) || literal.length > 96) {
     problems.push(`Expected lower-case words, colons and {parts} in the template, got ${show(template)}`);
+  }
+  if (/[^:]\{|\}[^:]/.test(template)) {
+    problems.push(`Expected a colon between a {part} and what is beside it, got ${show(template)}`); // else 1-2,3 is 1,2-3
   }
   if (names.length > MAX_PARTS) problems.push(`Expected at most ${MAX_PARTS} parts, got ${names.length}`);
   if (new Set(names).size !== names.length) problems.push('Expected each part once');

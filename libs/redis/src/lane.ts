@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { once } from 'node:events';
 import { Cork } from './cork.js';
-import { classifyError, type ErrorClass } from './error-class.js';
+import { classifyError, safeMessage, type ErrorClass } from './error-class.js';
 
 export interface LaneEvents {
   /** The connection can take commands. */
@@ -48,7 +48,7 @@ export class Lane {
       this.#wasReady = false;
       if (this.#closing) return;
       const error = this.#lastError;
-      events.lost(error ? classifyError(error) : 'unreachable', wasReady, error?.message);
+      events.lost(error ? classifyError(error) : 'unreachable', wasReady, error && safeMessage(error));
     });
   }
 

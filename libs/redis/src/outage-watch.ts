@@ -3,7 +3,7 @@ import type { ConnectionMetrics } from './connection-metrics.js';
 import { stops, type ErrorClass } from './error-class.js';
 import type { Lane } from './lane.js';
 import type { ProbeResult } from './probe.js';
-import { Prober } from './prober.js';
+import { Prober, type ProbeNext } from './prober.js';
 import type { Direction } from './call.js';
 import type { CommandObserver } from './redis-commands.js';
 
@@ -15,6 +15,8 @@ export interface WatchOptions {
   readonly recheckMs: number;
   /** Looks at Redis from outside. */
   readonly look: () => Promise<ProbeResult>;
+  /** Takes credentials out of what Redis or the network said. */
+  readonly redact: (text: string) => string;
   readonly metrics: ConnectionMetrics;
   /** A breaker moved: the backend may have changed. */
   readonly changed: () => void;
@@ -26,13 +28,13 @@ export interface WatchOptions {
  */
 export class OutageWatch implements CommandObserver {
   readonly breakers: Record<Direction, Breaker>;
-  /** What went wrong last, in the words of Redis or the network. */
-  lastFailure: string | undefined;
+  #lastFailure: string | undefined;
+  #stopped = false;
   readonly #prober: Prober;
   #lanes: Record<Direction, Lane>;
   #lostBy: ErrorClass = 'unreachable';
   #lostTimer: NodeJS.Timeout | undefined;
-  #rampTimer: NodeJS.Timeout | undefined;
+  readonly #rampTimers: Partial<Record<Direction, NodeJS.Timeout>> = {};
 
   constructor(private readonly options: WatchOptions) {
     this.breakers = { read: this.#breaker('read'), write: this.#breaker('write') };
@@ -43,6 +45,17 @@ export class OutageWatch implements CommandObserver {
     );
   }
 
+  /** What went wrong last, in the words of Redis or the network. */
+  get lastFailure(): string | undefined {
+    return this.#lastFailure;
+  }
+
+  note(message: string): void {
+    // That nothing can be written is a consequence; why the connection is gone was said before.
+    if (this.#lastFailure !== undefined && message.includes("Stream isn't writeable")) return;
+    this.#lastFailure = this.options.redact(message);
+  }
+
   /** Names the sockets that traffic travels on. */
   follow(lanes: Record<Direction, Lane>): void {
     this.#lanes = lanes;
@@ -50,7 +63,7 @@ export class OutageWatch implements CommandObserver {
 
   finished(...[direction, command, durationMs, failure, message]: Parameters<CommandObserver['finished']>): void {
     this.options.metrics.command(command, durationMs, failure);
-    if (message !== undefined) this.lastFailure = message;
+    if (message !== undefined) this.note(message);
     const breaker = this.breakers[direction];
     if (failure === undefined) breaker.succeeded(durationMs);
     else if (stops(direction, failure)) breaker.failed(failure);
@@ -63,9 +76,9 @@ export class OutageWatch implements CommandObserver {
 
   laneLost(direction: Direction, errorClass: ErrorClass, wasReady: boolean, message: string | undefined): void {
     this.options.metrics.error(errorClass);
-    if (message !== undefined) this.lastFailure = message;
+    if (message !== undefined) this.note(message);
     if (wasReady) this.options.metrics.reconnect(direction);
-    if (direction === 'read') return;
+    if (direction === 'read' || this.#stopped) return;
     this.#lostBy = errorClass;
     if (!wasReady) return;
     clearTimeout(this.#lostTimer);
@@ -74,7 +87,7 @@ export class OutageWatch implements CommandObserver {
 
   /** Redis is gone for reads and writes alike: everything moves to memory, and probing begins. */
   trip(errorClass: ErrorClass, message?: string): void {
-    if (message !== undefined) this.lastFailure = message;
+    if (message !== undefined) this.note(message);
     this.breakers.read.trip(errorClass);
     this.breakers.write.trip(errorClass);
     this.#prober.start();
@@ -88,7 +101,8 @@ export class OutageWatch implements CommandObserver {
 
   stop(): void {
     clearTimeout(this.#lostTimer);
-    clearTimeout(this.#rampTimer);
+    for (const timer of Object.values(this.#rampTimers)) clearTimeout(timer);
+    this.#stopped = true;
     this.#prober.stop();
   }
 
@@ -112,28 +126,31 @@ export class OutageWatch implements CommandObserver {
       if (breaker.reason === 'timeout') this.#lanes[direction].reset();
       this.#prober.start();
     }
-    if (to === 'ramping') this.#settleLater(breaker);
+    if (to === 'ramping') this.#settleLater(direction);
     this.options.changed();
   }
 
-  #settleLater(breaker: Breaker): void {
-    this.#rampTimer = setTimeout(() => {
+  #settleLater(direction: Direction): void {
+    const breaker = this.breakers[direction];
+    this.#rampTimers[direction] = setTimeout(() => {
       breaker.settle();
-      if (breaker.state === 'ramping') this.#settleLater(breaker);
+      if (breaker.state === 'ramping') this.#settleLater(direction);
     }, BREAKER_DEFAULTS.rampStepMs).unref();
   }
 
-  /** Takes in what a probe found; returns whether to go on probing. */
-  #found(result: ProbeResult): boolean {
+  /** Takes in what a probe found. */
+  #found(result: ProbeResult): ProbeNext {
+    let progress = false;
     this.options.metrics.probe(result.write === undefined);
-    if (result.message !== undefined) this.lastFailure = result.message;
+    if (result.message !== undefined) this.note(result.message);
     for (const direction of ['read', 'write'] as const) {
       const failure = result[direction];
       const breaker = this.breakers[direction];
       if (failure !== undefined) breaker.trip(failure);
-      else if (this.#fresh(direction, breaker.openedAt)) breaker.probed();
+      else if (this.#fresh(direction, breaker.openedAt)) progress = breaker.probed() || progress;
     }
-    return Object.values(this.breakers).some((breaker) => breaker.state === 'open');
+    const lost = Object.values(this.breakers).some((breaker) => breaker.state === 'open');
+    return lost ? (progress ? 'confirm' : 'back off') : 'stop';
   }
 
   /** Whether traffic would travel on a socket opened after the outage began; after a failover an old one leads nowhere. */

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { randomUUID } from 'node:crypto';
-import { classifyError, type ErrorClass } from './error-class.js';
+import { classifyError, safeMessage, type ErrorClass } from './error-class.js';
 import { defineKey } from './key.js';
 
 /** What one look at Redis found: nothing when it is well, else why not. */
@@ -36,12 +36,12 @@ export async function probe(client: Redis, key: string, deadlineMs: number): Pro
     return {
       write: written.status === 'rejected' ? availability(written.reason) : wrong ? 'not_ready' : undefined,
       read: found.status === 'rejected' ? availability(found.reason) : undefined,
-      ...(failed ? { message: (failed.reason as Error).message } : {}),
+      ...(failed ? { message: safeMessage(failed.reason as Error) } : {}),
     };
   } catch (error) {
     const cause = lastError && (error as Error).message === 'Connection is closed.' ? lastError : (error as Error);
     const errorClass = availability(cause);
-    return { read: errorClass, write: errorClass, message: cause.message };
+    return { read: errorClass, write: errorClass, message: safeMessage(cause) };
   } finally {
     clearTimeout(timer);
     const socket = (client as unknown as { stream?: import('node:net').Socket }).stream;

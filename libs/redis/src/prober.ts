@@ -9,24 +9,27 @@ export interface ProberOptions {
   readonly confirmPauseMs: number;
 }
 
+/** What is to come after a probe: nothing, another look soon, or one after a longer pause than the last. */
+export type ProbeNext = 'stop' | 'confirm' | 'back off';
+
 /** Probes in the background for as long as somebody wants to know, with pauses that back off and are jittered. */
 export class Prober {
   #timer: NodeJS.Timeout | undefined;
   #running = false;
   #active = false;
   #again = false;
+  #stopped = false;
   #failures = 0;
 
   constructor(
     private readonly options: ProberOptions,
     private readonly look: () => Promise<ProbeResult>,
-    /** Says whether to go on. */
-    private readonly found: (result: ProbeResult) => boolean,
+    private readonly found: (result: ProbeResult) => ProbeNext,
   ) {}
 
   /** Begins, unless it runs already. */
   start(): void {
-    if (this.#active) return;
+    if (this.#active || this.#stopped) return;
     this.#active = true;
     this.#failures = 0;
     this.#schedule(this.options.firstPauseMs * Math.random());
@@ -39,7 +42,9 @@ export class Prober {
     this.#schedule(0);
   }
 
+  /** Ends for good. */
   stop(): void {
+    this.#stopped = true;
     this.#active = false;
     clearTimeout(this.#timer);
   }
@@ -54,11 +59,11 @@ export class Prober {
     const result = await this.look();
     this.#running = false;
     if (!this.#active) return;
-    this.#active = this.found(result);
+    const next = this.found(result);
+    this.#active = next !== 'stop';
     if (!this.#active) return;
-    const good = result.write === undefined;
-    this.#failures = good ? 0 : this.#failures + 1;
-    this.#schedule(good || this.#again ? this.options.confirmPauseMs : this.#backOff());
+    this.#failures = next === 'confirm' ? 0 : this.#failures + 1;
+    this.#schedule(next === 'confirm' || this.#again ? this.options.confirmPauseMs : this.#backOff());
     this.#again = false;
   }
 

@@ -84,6 +84,15 @@ describe('PubSub', () => {
     expect([a.heard, b.heard]).toEqual([['local'], []]);
   });
 
+  it('does not say twice what may have been heard', async () => {
+    const { heard } = await listen(one);
+    server.freeze();
+    await expect(one.pubsub.publish('news', 'once')).rejects.toMatchObject({ outcomeUnknown: true });
+    server.thaw();
+    await eventually(() => heard.length > 0, { within: 3_000 });
+    expect(heard).toEqual(['once']);
+  });
+
   it('resolves a subscription made while Redis is gone, with a gap, and restores it later', async () => {
     await server.kill();
     const { heard, gaps } = await listen(one);

@@ -36,6 +36,7 @@ export class PubSub {
 
   /**
    * Tells all listeners. Resolves to `memory` when Redis was not there: then only this process' own listeners heard it.
+   * @throws RedisUnavailableError with `outcomeUnknown` when nobody can say who heard it.
    */
   async publish(channel: string, message: string): Promise<BackendName> {
     if (this.backend.choose('read', channel) === 'redis') {
@@ -44,7 +45,8 @@ export class PubSub {
         await this.backend.commands.read('PUBLISH', new Key(nameOf(channel), ''), message);
         return 'redis';
       } catch (error) {
-        if (!(error instanceof RedisUnavailableError)) throw error;
+        // When others may have heard it, and this process with them, saying it again here would make it twice.
+        if (!(error instanceof RedisUnavailableError) || error.outcomeUnknown) throw error;
       }
     }
     this.#deliver(channel, message);

@@ -1,5 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { eventually, RedisServer } from '@roost/testing';
+import { eventually, FaultProxy, RedisServer } from '@roost/testing';
 import { connect, type Connected } from './testing.js';
 import {
   CrossSlotError,
@@ -46,6 +46,20 @@ describe('RedisCommands', () => {
     const { eval: evals, evalsha } = await server.commandStats();
     expect([evals?.calls, evalsha?.calls]).toEqual([2, 3]);
     expect(redis.backend.current).toBe('redis');
+  });
+
+  it('gives a script that has to be loaded the time of one command, not of two', async () => {
+    const proxy = await FaultProxy.start({ target: server });
+    const far = await connect({ url: proxy.url });
+    await proxy.delay(85);
+    const startedAt = performance.now();
+    const error = await far.commands
+      .run(join, { items: [item.of({ id: 'x' })] }, { first: 1, rest: [] })
+      .catch((each: Error) => each);
+    expect(error).toBeInstanceOf(RedisTimeoutError);
+    expect(performance.now() - startedAt).toBeLessThan(320);
+    await far.close();
+    await proxy.stop();
   });
 
   it('refuses a script over several hash slots before anything is sent', async () => {

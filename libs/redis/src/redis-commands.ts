@@ -68,19 +68,26 @@ export class RedisCommands extends Commands implements CallObserver {
     }
     for (const arg of script.argsOf(args)) wire.push(arg);
     const direction = script.readOnly ? 'read' : 'write';
-    return this.#send(direction, script.name, 'evalsha', wire).then(script.reply, (error: Error) => {
+    const startedAt = performance.now();
+    return this.#send(direction, script.name, 'evalsha', wire, startedAt).then(script.reply, (error: Error) => {
       if (!(error instanceof RedisReplyError && error.message.startsWith('NOSCRIPT'))) throw error;
       wire[0] = script.lua;
-      return this.#send(direction, script.name, 'eval', wire).then(script.reply);
+      return this.#send(direction, script.name, 'eval', wire, startedAt).then(script.reply); // within the same deadline
     });
   }
 
-  #send(direction: Direction, label: string, name: string, args: ScriptArg[]): Promise<unknown> {
+  #send(
+    direction: Direction,
+    label: string,
+    name: string,
+    args: ScriptArg[],
+    startedAt = performance.now(),
+  ): Promise<unknown> {
     const lane = this.#laneFor(direction);
     const written = lane.ready;
     const alone = this.deadlines.idle;
     const command = new Command(name, args, { replyEncoding: 'utf8' });
-    new Call(command, direction, label, written, this.deadlines, this);
+    new Call(command, direction, label, written, this.deadlines, this, startedAt);
     if (written && !alone) lane.hold(); // a lone command gains nothing by waiting for the turn's end
     void lane.client.sendCommand(command);
     return command.promise;

@@ -2,13 +2,13 @@ import type { LoggerService } from '@nestjs/common';
 import type { Redis } from 'ioredis';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Announcer } from './announcer.js';
+import type { Announcer } from './announcer.js';
 import { Backend } from './backend.js';
 import { ClientFactory } from './client-factory.js';
 import { ConnectionMetrics, type RedisMetrics } from './connection-metrics.js';
 import type { Commands } from './commands.js';
 import { Deadlines } from './deadlines.js';
-import { classifyError } from './error-class.js';
+import { classifyError, safeMessage } from './error-class.js';
 import { Lane } from './lane.js';
 import { OutageWatch } from './outage-watch.js';
 import { probe, probeKey, type ProbeResult } from './probe.js';
@@ -24,7 +24,7 @@ const CLOSE_DEADLINE_MS = 500;
 
 export interface ConnectionContext {
   readonly keyPrefix: string;
-  readonly production: boolean;
+  readonly announcer: Announcer;
   readonly logger: LoggerService;
   readonly metrics: RedisMetrics;
 }
@@ -37,7 +37,6 @@ export class RedisConnection {
   readonly #clients: ClientFactory | undefined;
   readonly #lanes: Record<Direction, Lane> | undefined;
   readonly #watch: OutageWatch | undefined;
-  readonly #announcer: Announcer;
   readonly #metrics: ConnectionMetrics;
   readonly #blocking = new Set<Redis>();
   readonly #probeKey: string;
@@ -45,7 +44,7 @@ export class RedisConnection {
   constructor(
     readonly name: string,
     private readonly options: ResolvedConnection,
-    context: ConnectionContext,
+    private readonly context: ConnectionContext,
   ) {
     const { keyPrefix, logger } = context;
     this.#metrics = new ConnectionMetrics(name, context.metrics);
@@ -53,11 +52,13 @@ export class RedisConnection {
     const wanted = options.backend !== 'memory' && (options.url !== undefined || options.client !== undefined);
     let commands: Commands = new UnconfiguredCommands(name);
     if (wanted) {
-      this.#clients = new ClientFactory(name, options);
+      const clients = new ClientFactory(name, options, (error) => this.#watch?.note(safeMessage(error)));
+      this.#clients = clients;
       const watch = new OutageWatch({
         ...options,
         metrics: this.#metrics,
         look: () => this.#look(),
+        redact: (text) => clients.redact(text),
         changed: () => this.backend.refresh(),
       });
       this.#watch = watch;
@@ -68,11 +69,10 @@ export class RedisConnection {
     this.backend = new Backend(name, options.backend, commands, this.#watch?.breakers, (error) =>
       logger.error('A listener of Backend.onChange threw', { event: 'backend.listener', error: String(error) }),
     );
-    this.#announcer = new Announcer(this.backend, logger, context.production, () => this.#watch?.lastFailure);
     this.#metrics.follow(this.backend, () => this.#census());
     this.pubsub = new PubSub(this.backend, keyPrefix, this.#clients && ((events) => this.#subscriber(events)), logger);
     this.pubsub.onGap(({ phase }) => phase === 'lost' && this.#metrics.gap());
-    this.raw = options.client ?? rawClient(name, this.#clients?.create('command'));
+    this.raw = options.client ?? rawClient(name, this.#clients?.create('raw'));
   }
 
   /** Begins to connect. */
@@ -97,9 +97,11 @@ export class RedisConnection {
         await delay(50);
       }
     }
-    if (this.backend.current === 'redis') return;
-    if (this.backend.requiredBy.length > 0) throw this.#required();
-    this.#announcer.lost();
+    if (this.backend.current === 'memory' && this.backend.requiredBy.length > 0) {
+      await this.close(); // an application that does not start is not shut down either
+      throw this.#required();
+    }
+    this.context.announcer.follow(this.backend, () => this.#watch?.lastFailure);
   }
 
   /** A client for commands that wait on the server, such as BLPOP or XREAD BLOCK; closed with the application. */
@@ -114,7 +116,6 @@ export class RedisConnection {
   /** Closes what Roost opened; a client that the application brought stays open. */
   async close(): Promise<void> {
     this.#watch?.stop();
-    this.#announcer.close();
     for (const client of this.#blocking) client.disconnect();
     if (this.options.client === undefined) this.raw.disconnect();
     const lanes = Object.values(this.#lanes ?? {});

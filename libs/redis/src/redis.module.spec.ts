@@ -156,6 +156,46 @@ describe('RedisModule', () => {
     await expect(bare.get('x')).rejects.toBeInstanceOf(RedisNotConfiguredError);
   });
 
+  it('lets the first commands of a raw client wait for its connection, and blocking ones as long as they like', async () => {
+    const { raw } = (await boot({ url: server.url })).get(RedisConnections).get();
+    expect(await Promise.all([raw.set('raw', '1'), raw.get('raw'), raw.multi().incr('raw').exec()])).toEqual([
+      'OK',
+      '1',
+      [[null, 2]],
+    ]);
+    const waited = raw.blpop('raw:list', 0);
+    await new Promise((resolve) => setTimeout(resolve, 1_300));
+    await server.command('RPUSH', 'raw:list', 'x');
+    expect(await waited).toEqual(['raw:list', 'x']);
+  });
+
+  it('gives up what a raw client asks of a frozen Redis, and runs nothing of it later', async () => {
+    const frozen = await RedisServer.start();
+    frozen.freeze();
+    const { raw } = (await boot({ url: frozen.url })).get(RedisConnections).get();
+    await expect(raw.incr('ghost')).rejects.toThrow();
+    frozen.thaw();
+    await eventually(() => raw.ping(), { within: 5_000 });
+    expect(await raw.get('ghost')).toBeNull();
+    await frozen.stop();
+  });
+
+  it('refuses options that do not exist', async () => {
+    await expect(boot({ urll: server.url } as RedisModuleOptions)).rejects.toThrow(/no option `urll`/);
+  });
+
+  it('leaves Redis alone once it is closed, whatever still calls', async () => {
+    const app = await boot({ url: server.url });
+    const { commands } = app.get(Backend);
+    await app.close();
+    for (let i = 0; i < 6; i++) await commands.write('PING').catch(() => undefined);
+    const received = async () =>
+      Number(/total_connections_received:(\d+)/.exec(String(await server.command('INFO', 'stats')))![1]);
+    const before = await received();
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    expect((await received()) - before).toBe(1); // the question itself
+  });
+
   it('never closes a client that the application brought', async () => {
     const client = new Redis(server.url);
     const app = await boot({ client });

@@ -7,6 +7,7 @@ import {
   type OnApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
+import { Announcer } from './announcer.js';
 import { Backend } from './backend.js';
 import { RedisMetrics } from './connection-metrics.js';
 import { HealthRegistry } from './health.registry.js';
@@ -24,7 +25,9 @@ const connections: FactoryProvider<RedisConnections> = {
   // Nothing is awaited here: the application starts with or without Redis.
   useFactory: (options: RedisModuleOptions, metrics: Metrics, health: HealthRegistry) => {
     const resolved = resolveRedisOptions(options);
-    const context = { ...resolved, logger: new Logger('Redis'), metrics: new RedisMetrics(metrics) };
+    const logger = new Logger('Redis');
+    const announcer = new Announcer(logger, resolved.production);
+    const context = { ...resolved, announcer, logger, metrics: new RedisMetrics(metrics) };
     const all = [...resolved.connections].map(([name, each]) => new RedisConnection(name, each, context));
     for (const { name, backend } of all) {
       health.contribute(name === 'default' ? 'redis' : `redis:${name}`, () => ({
@@ -32,7 +35,7 @@ const connections: FactoryProvider<RedisConnections> = {
         ...backend.state(),
       }));
     }
-    return new RedisConnections(new Map(all.map((connection) => [connection.name, connection])));
+    return new RedisConnections(new Map(all.map((connection) => [connection.name, connection])), announcer);
   },
 };
 
@@ -73,7 +76,7 @@ export class RedisModule
 
   /** Only here: before this the HTTP server still answers requests, which need Redis. */
   async onApplicationShutdown(): Promise<void> {
-    await Promise.all(this.connections.all().map((connection) => connection.close()));
+    await this.connections.close();
   }
 }
 

@@ -1,8 +1,7 @@
 import type { Redis } from 'ioredis';
-import { existsSync } from 'node:fs';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import type { BackendMode } from './backend.js';
-import { parseRedisUrl } from './connection-url.js';
+import { parseRedisUrl, readPassword } from './connection-url.js';
 import { show } from './duration.js';
 import { InvalidOptionsError } from './redis.errors.js';
 
@@ -59,6 +58,8 @@ const DEFAULTS = {
   bootWaitMs: 3_000,
 } as const;
 
+const KNOWN = new Set(['url', 'client', 'tls', 'passwordFile', ...Object.keys(DEFAULTS)]);
+
 /** @throws InvalidOptionsError that names every problem at once. */
 export function resolveRedisOptions(options: RedisModuleOptions): ResolvedRedisOptions {
   const { keyPrefix = 'roost', production = false, connections = {}, ...main } = options;
@@ -85,7 +86,9 @@ function defined<T extends object>(options: T): T {
 }
 
 function problemsOf(options: ResolvedConnection): string[] {
-  const problems: string[] = [];
+  const problems = Object.keys(options)
+    .filter((name) => !KNOWN.has(name))
+    .map((name) => `There is no option \`${name}\`; there are ${[...KNOWN].join(', ')}`);
   if (options.url !== undefined && options.client !== undefined) problems.push('Expected `url` or `client`, got both');
   if (options.url !== undefined) {
     try {
@@ -100,8 +103,12 @@ function problemsOf(options: ResolvedConnection): string[] {
   if (options.backend === 'redis' && options.url === undefined && options.client === undefined) {
     problems.push('`backend` is redis, but there is no `url` (REDIS_URL)');
   }
-  if (options.passwordFile !== undefined && !existsSync(options.passwordFile)) {
-    problems.push(`\`passwordFile\` does not exist: ${show(options.passwordFile)}`);
+  if (options.passwordFile !== undefined) {
+    try {
+      readPassword(options.passwordFile);
+    } catch (error) {
+      problems.push(`\`passwordFile\` (REDIS_PASSWORD_FILE) cannot be read: ${(error as Error).message}`);
+    }
   }
   for (const name of ['commandTimeoutMs', 'connectTimeoutMs', 'heartbeatMs', 'recheckMs', 'bootWaitMs'] as const) {
     const value: unknown = options[name];

@@ -1,5 +1,5 @@
 import { eventually, FaultProxy, makeCertificates, RedisServer, type Certificates } from '@roost/testing';
-import { writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { defineKey } from './index.js';
@@ -46,6 +46,33 @@ describe('credentials', () => {
     await eventually(() => redis.backend.current === 'redis', { within: 10_000 });
     expect(await shown(redis)).not.toContain(SECRET);
     await redis.close();
+  });
+
+  it('are shown nowhere by a server that repeats what it does not know', async () => {
+    const old = await RedisServer.start({ args: ['--rename-command', 'HELLO', '', '--rename-command', 'AUTH', ''] });
+    const options = { url: `redis://:${SECRET}@127.0.0.1:${old.port}`, production: true, bootWaitMs: 100 };
+    const redis = await connect(options);
+    expect(redis.backend.current).toBe('memory');
+    expect(await shown(redis, await writes(redis))).not.toContain(SECRET);
+    await redis.close();
+    const required = await connect({ ...options, backend: 'redis' }).catch((error: unknown) => error);
+    expect(inspect(required)).toMatch(/Redis is required/);
+    expect(inspect(required)).not.toContain(SECRET);
+    await old.stop();
+  });
+
+  it('stay the last known ones while their file cannot be read, and nothing crashes', async () => {
+    const file = join(server.dir, 'password');
+    await writeFile(file, SECRET);
+    const redis = await connect({ url: `redis://127.0.0.1:${server.port}`, passwordFile: file, recheckMs: 1_000 });
+    await rm(file);
+    await mkdir(file); // reading it is EISDIR from now on
+    await server.kill();
+    await eventually(() => redis.backend.current === 'memory', { within: 5_000 });
+    await server.restart();
+    await eventually(() => redis.backend.current === 'redis', { within: 10_000 });
+    await redis.close();
+    await expect(connect({ url: server.url, passwordFile: file })).rejects.toThrow(/REDIS_PASSWORD_FILE.*EISDIR/);
   });
 
   it('are shown nowhere: wrong, refused, frozen, cut, dead', async () => {

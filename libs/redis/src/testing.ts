@@ -1,3 +1,4 @@
+import { Announcer } from './announcer.js';
 import { RedisMetrics } from './connection-metrics.js';
 import { Metrics } from './metrics.js';
 import { RedisConnection } from './redis-connection.js';
@@ -17,15 +18,22 @@ export async function connect(options: RedisModuleOptions) {
   const at = (level: LoggedLine['level']) => (message: string, details: Record<string, unknown>) =>
     void logged.push({ level, message, details });
   const resolved = resolveRedisOptions(options);
+  const logger = { log: at('log'), warn: at('warn'), error: at('error') };
+  const announcer = new Announcer(logger, resolved.production);
   const connection = new RedisConnection('default', resolved.connections.get('default')!, {
     ...resolved,
-    logger: { log: at('log'), warn: at('warn'), error: at('error') },
+    announcer,
+    logger,
     metrics: new RedisMetrics(metrics),
   });
   connection.open();
   await connection.boot();
   const { backend, pubsub } = connection;
-  return { connection, backend, pubsub, commands: backend.commands, metrics, logged, close: () => connection.close() };
+  const close = () => {
+    announcer.close();
+    return connection.close();
+  };
+  return { connection, backend, pubsub, commands: backend.commands, metrics, logged, close };
 }
 
 /** What {@link connect} gives. */
