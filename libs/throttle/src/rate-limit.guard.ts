@@ -8,7 +8,7 @@ import { RateLimitSubjects } from './rate-limit.subjects.js';
 import type { Charge } from './rate-limit.switch.js';
 import { RateLimiter } from './rate-limiter.service.js';
 import { ThrottleConfig } from './throttle.config.js';
-import { InvalidCostError, RateLimitExceededError, RateLimitUnavailableError } from './throttle.errors.js';
+import { InvalidCostError, refusalOf } from './throttle.errors.js';
 
 /**
  * Applies the limits of `@RateLimit` to HTTP requests, and puts the headers on their answers. Comes with the decorator;
@@ -38,10 +38,11 @@ export class RateLimitGuard implements CanActivate {
 
   async #check(limits: readonly Limit[], context: ExecutionContext): Promise<boolean> {
     const decision = await this.limiter.decide(await this.#charges(limits, context), 'consume');
-    attachDecision(context.switchToHttp().getRequest(), decision);
-    this.#setHeaders(decision, context.switchToHttp().getResponse());
+    const http = context.switchToHttp();
+    attachDecision(http.getRequest(), decision);
+    this.#setHeaders(decision, http.getResponse());
     if (decision.allowed) return true;
-    throw decision.state === 'block' ? new RateLimitUnavailableError(decision) : new RateLimitExceededError(decision);
+    throw refusalOf(decision);
   }
 
   async #charges(limits: readonly Limit[], context: ExecutionContext): Promise<Charge[]> {

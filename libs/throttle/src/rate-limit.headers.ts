@@ -12,9 +12,12 @@ export function retryAfterOf({ retryAfterMs }: Decision): string | undefined {
 
 /** `RateLimit-Policy` of draft-ietf-httpapi-ratelimit-headers-11: every limit that applies. */
 export function rateLimitPolicyOf({ policies }: Decision): string {
-  return policies
-    .map(({ policy, limit, windowMs }) => `${quoted(policy)};q=${integer(limit)};w=${integer(msToSeconds(windowMs))}`)
-    .join(', ');
+  let field = '';
+  for (const { policy, limit, windowMs } of policies) {
+    if (field !== '') field += ', ';
+    field += `${quoted(policy)};q=${integer(limit)};w=${integer(msToSeconds(windowMs))}`;
+  }
+  return field;
 }
 
 /**
@@ -22,13 +25,15 @@ export function rateLimitPolicyOf({ policies }: Decision): string {
  * that `Retry-After` never lies before a `t`.
  */
 export function rateLimitOf({ allowed, policies, violated }: Decision): string {
-  const told = allowed ? policies : policies.filter(({ policy }) => violated.includes(policy));
-  return told
-    .map((each) => {
-      const ms = allowed ? each.resetAfterMs : each.retryAfterMs;
-      return `${quoted(each.policy)};r=${integer(each.remaining)}${ms === null ? '' : `;t=${integer(msToSeconds(ms))}`}`;
-    })
-    .join(', ');
+  let field = '';
+  for (const { policy, remaining, resetAfterMs, retryAfterMs } of policies) {
+    if (!allowed && !violated.includes(policy)) continue;
+    const ms = allowed ? resetAfterMs : retryAfterMs;
+    if (field !== '') field += ', ';
+    field += `${quoted(policy)};r=${integer(remaining)}`;
+    if (ms !== null) field += `;t=${integer(msToSeconds(ms))}`;
+  }
+  return field;
 }
 
 /** The limit that the older `X-RateLimit-*` headers tell, which have room for one: the one that objects or is nearest. */

@@ -10,19 +10,20 @@ export class RateLimitExceededError extends HttpException {
   readonly httpStatus = HttpStatus.TOO_MANY_REQUESTS;
 
   constructor(readonly decision: Decision) {
+    const detail = detailOf(decision);
     super(
       {
         type: 'https://iana.org/assignments/http-problem-types#quota-exceeded',
         title: 'Request cannot be satisfied as assigned quota has been exceeded',
         status: HttpStatus.TOO_MANY_REQUESTS,
-        detail: detailOf(decision),
+        detail,
         errorCode: RateLimitExceededError.code,
         'violated-policies': decision.violated,
       },
       HttpStatus.TOO_MANY_REQUESTS,
     );
     this.name = 'RateLimitExceededError';
-    this.message = detailOf(decision);
+    this.message = detail;
   }
 
   /** When the request would pass, in ms; null when waiting does not help. */
@@ -56,6 +57,20 @@ export class RateLimitUnavailableError extends HttpException {
 
   get retryAfterMs(): number | null {
     return this.decision.retryAfterMs;
+  }
+}
+
+/**
+ * The error of a refusal, without a stack trace: a refusal is no fault to be traced, and the trace took more time than
+ * anything else that an attack costs.
+ */
+export function refusalOf(decision: Decision): RateLimitExceededError | RateLimitUnavailableError {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return decision.state === 'block' ? new RateLimitUnavailableError(decision) : new RateLimitExceededError(decision);
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
   }
 }
 
