@@ -19,7 +19,7 @@ import { throttleOptions } from './modules/throttle/index.js';
         url: config.REDIS_URL,
         tls: config.REDIS_TLS || undefined,
         passwordFile: config.REDIS_PASSWORD_FILE,
-        backend: config.ROOST_BACKEND,
+        backend: connectionBackend(config),
         commandTimeoutMs: config.ROOST_COMMAND_TIMEOUT_MS,
         recheckMs: config.ROOST_RECHECK_MS,
         keyPrefix: config.ROOST_KEY_PREFIX,
@@ -36,8 +36,18 @@ import { throttleOptions } from './modules/throttle/index.js';
     AdminModule,
     HealthModule.forRootAsync({
       inject: [CONFIG],
-      useFactory: (config: Config) => ({ drainMs: config.ROOST_DRAIN_MS, processMetrics: true }),
+      useFactory: healthOptions,
     }),
   ],
 })
 export class AppModule {}
+
+/** The connection stays closed only when no feature wants Redis: each feature may differ from ROOST_BACKEND. */
+function connectionBackend({ ROOST_BACKEND, RATE_LIMIT_BACKEND }: Config): Config['ROOST_BACKEND'] {
+  return ROOST_BACKEND === 'memory' ? (RATE_LIMIT_BACKEND ?? 'memory') : ROOST_BACKEND;
+}
+
+/** A process that is started anew at every change has no balancer to wait for. */
+function healthOptions({ ROOST_DRAIN_MS, NODE_ENV }: Config) {
+  return { drainMs: ROOST_DRAIN_MS ?? (NODE_ENV === 'production' ? 5_000 : 0), processMetrics: true };
+}

@@ -5,7 +5,7 @@ import { Backend } from '@roost/redis';
 import { decisionOf } from '@roost/throttle';
 import { CONFIG, type Config } from './common/config/index.js';
 import { ProblemFilter } from './common/errors/index.js';
-import { decodableUrl, requestIdOf, requestSchemaPipe, serveOpenApi } from './common/http/index.js';
+import { answerClientError, decodableUrl, requestIdOf, requestSchemaPipe, serveOpenApi } from './common/http/index.js';
 import { createLogger, logRequests } from './common/logging/index.js';
 
 /** The HTTP server, before Nest has it. */
@@ -15,6 +15,7 @@ export function createAdapter(): FastifyAdapter {
     rewriteUrl: ({ url = '/' }) => decodableUrl(url),
     // Longer than any URL that Node accepts: Fastify answers a longer parameter itself, past filters and logs.
     routerOptions: { maxParamLength: 16_384 },
+    clientErrorHandler: answerClientError,
     bodyLimit: 64 * 1_024,
     // Fastify waits for a request without end; one that trickles in would hold up a shutdown for as long as it likes.
     requestTimeout: 30_000,

@@ -133,7 +133,7 @@ describe.each(adapters)('HealthModule on %s', (_, createAdapter) => {
 
   it('shows the metrics of this application as Prometheus reads them', async () => {
     await start(HealthModule.forRootAsync({ useFactory: async () => ({ processMetrics: true }) }));
-    app.get(Metrics).counter('roost_test_total', 'A test').inc(3);
+    app.get(Metrics).counter('roost_test_total', 'A test').inc({}, 3);
     const response = await fetch(`${url}/metrics`);
     expect([response.status, response.headers.get('content-type')]).toEqual([
       200,

@@ -52,8 +52,9 @@ export class Lane {
     });
   }
 
+  /** Whether a command would be sent: the client goes on calling itself ready for a moment after the server has left. */
   get ready(): boolean {
-    return this.client.status === 'ready';
+    return this.client.status === 'ready' && this.#socket?.writable === true;
   }
 
   /** Whether nobody has needed this connection yet. */

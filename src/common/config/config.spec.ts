@@ -22,7 +22,6 @@ describe('config', () => {
       ROOST_COMMAND_TIMEOUT_MS: 250,
       ROOST_KEY_PREFIX: 'roost',
       ROOST_REPLICAS: 1,
-      ROOST_DRAIN_MS: 5000,
     });
   });
 
@@ -66,6 +65,12 @@ describe('config', () => {
     ['NODE_ENV', 'prod'],
   ])('refuses %s=%s', (name, value) => {
     expect(problemsOf({ [name]: value })).toEqual([expect.stringMatching(`^${name}: `)]);
+  });
+
+  it('refuses ways to Redis that are not there yet, without showing their values', () => {
+    const text = problemsOf({ REDIS_CLUSTER_NODES: 'a:1,b:2', UPSTASH_REDIS_REST_TOKEN: 'hunter2' }).join();
+    expect(text).toMatch(/REDIS_CLUSTER_NODES: not supported yet.*UPSTASH_REDIS_REST_TOKEN: not supported yet/);
+    expect(text).not.toContain('hunter2');
   });
 
   it('never shows the value of a secret', () => {

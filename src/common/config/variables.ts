@@ -75,10 +75,11 @@ export const variables = z.object({
     description: 'How many processes serve this app: while Redis is lost each allows its share of a limit.',
     expected: 'to be a whole number from 1 to 10000',
   }),
-  ROOST_DRAIN_MS: noted(whole(0, 600_000).default(5_000), {
+  ROOST_DRAIN_MS: noted(whole(0, 600_000).optional(), {
     description:
-      'How long after SIGTERM the server still answers, so that balancers see /readyz fail and go elsewhere.',
+      'How long after SIGTERM the server still answers, so that balancers see /readyz fail and go elsewhere. Unset: 5000 in production, else 0.',
     expected: 'to be a whole number of milliseconds from 0 to 600000',
+    example: '5000',
   }),
   ROOST_ADMIN_TOKEN: noted(
     z

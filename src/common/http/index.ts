@@ -1,6 +1,7 @@
 export { AdminGuard } from './admin.guard.js';
 export { serveOpenApi } from './openapi.js';
 export { ApiProblems } from './problem-docs.js';
+export { answerClientError } from './client-error.js';
 export { decodableUrl } from './decodable-url.js';
 export { requestIdOf } from './request-id.js';
 export { requestSchemaPipe } from './request-schema.pipe.js';

@@ -3,6 +3,7 @@ import { failure, ok, warning, type Outcome } from './finding.js';
 import { NoReplyError } from './resp-connection.js';
 import { ReplyError, type Reply } from './resp-parser.js';
 import type { Step, Visit } from './visit.js';
+import { doctorKey } from './doctor.keys.js';
 
 const PINGS = 20;
 const SLOW_MEDIAN_MS = 5;
@@ -92,8 +93,8 @@ export const database: Step = async ({ target, redis }) => {
 
 /** May we do what Roost does all the time: run a script that writes a key of ours? The key lives for a second. */
 export const write: Step = async ({ redis, options }) => {
-  const script = `redis.call('TIME'); return redis.call('SET', KEYS[1], '1', 'PX', 1000)`;
-  const key = `${options.env.ROOST_KEY_PREFIX || 'roost'}:doctor`;
+  const script = `redis.call('TIME'); return redis.call('SET', KEYS[1], '1', 'PX', ${doctorKey.ttlMs})`;
+  const key = `${options.env.ROOST_KEY_PREFIX || 'roost'}:${doctorKey.of({}).name}`;
   const reply = await redis.call('EVAL', script, '1', key);
   if (!(reply instanceof ReplyError)) return ok(`a script wrote ${key}, which lives for 1 s`);
   if (reply.code === 'MOVED' || reply.code === 'ASK') {
