@@ -37,7 +37,7 @@ export function decideScripts(variant: DecideVariant = PRODUCTION) {
 export type DecideScripts = ReturnType<typeof decideScripts>;
 
 /**
- * One gcra limit, which is what most requests have: two thirds of the time of the other script.
+ * One gcra limit, which is what most requests have: three quarters of what it takes the other script.
  * KEYS the limit · ARGV need, capacity (µs) · returns the µs used, or -1 minus them when the request does not fit · O(1)
  */
 function luaOfOne({ clock, keepMs }: DecideVariant, charging: boolean): string {
