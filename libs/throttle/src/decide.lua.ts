@@ -17,7 +17,8 @@ const FOREIGN = `return redis.error_reply('ROOST foreign value at a rate limit')
  * request, and whether all of it fitted and was charged; the client computes the rest of the answer from that.
  *
  * Numbers are integers below 2^53, which Lua's doubles hold exactly and Redis reads exactly when they are passed to it as
- * numbers (`%.17g`; Lua's own `..` has `%.14g`). `+ 0` makes numbers of arguments, faster than a call. A value that is not ours is an error and stays.
+ * numbers (`%.17g`; Lua's own `..` has `%.14g`). `+ 0` makes a number of an argument, faster than a call does. A value
+ * that is not ours is an error and stays.
  */
 export function decideScripts(variant: DecideVariant = PRODUCTION) {
   const one = { keys: ['limit'], args: ['request...'], reply: oneOf } as const;
