@@ -117,7 +117,9 @@ describe('Redis refuses the credentials', () => {
     await fleet.server.command('CONFIG', 'SET', 'requirepass', 'S3CRET-old');
     await eventually(() => fleet.allOn('redis'), { within: 10_000 });
     const bodies = await Promise.all(
-      ['/metrics', '/readyz', '/admin/state', '/docs/openapi.json'].map(async (path) => (await fleet.one.fetch(path)).text()),
+      ['/metrics', '/readyz', '/admin/state', '/docs/openapi.json'].map(async (path) =>
+        (await fleet.one.fetch(path)).text(),
+      ),
     );
     expect(fleet.services.map((service) => service.output).join() + bodies.join()).not.toContain('S3CRET');
     await fleet.stop();
