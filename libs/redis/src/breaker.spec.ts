@@ -128,6 +128,26 @@ describe('Breaker', () => {
     expect(recover(at)).toBe(500);
   });
 
+  it('stays open longer when it opens again under the ramp', () => {
+    const at = breakerAt();
+    const outages = Array.from({ length: 4 }, () => {
+      at.breaker.trip('timeout');
+      return recover(at);
+    });
+    expect(outages).toEqual([1_000, 2_000, 4_000, 5_000]);
+  });
+
+  it('asks for probes soon while some are missing, and not through a long hold', () => {
+    const { breaker } = breakerAt();
+    breaker.trip('quota');
+    expect([breaker.probed(), breaker.probed(), breaker.probed(), breaker.probed()]).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ]);
+  });
+
   it('leaves a used-up quota alone for a minute', () => {
     const at = breakerAt();
     at.breaker.trip('quota');

@@ -37,6 +37,8 @@ export const BREAKER_DEFAULTS: BreakerOptions = {
 
 const RAMP_PERCENT = [10, 50, 100];
 const FLAPPING_MS = 60_000;
+/** A hold that is nearly over is worth looking at again soon. */
+const SHORT_HOLD_MS = 1_000;
 /** A plan whose quota is used up costs money with every try: leave it alone for a while. */
 const QUOTA_HOLD_MS = 60_000;
 
@@ -94,7 +96,7 @@ export class Breaker {
       this.reason = errorClass;
       return;
     }
-    const flapping = this.now() - this.#closedAt < FLAPPING_MS;
+    const flapping = this.state === 'ramping' || this.now() - this.#closedAt < FLAPPING_MS;
     this.#openForMs = flapping ? Math.min(this.#openForMs * 2, this.options.maximumOpenMs) : this.options.minimumOpenMs;
     if (errorClass === 'quota') this.#openForMs = QUOTA_HOLD_MS;
     this.reason = errorClass;
@@ -102,11 +104,13 @@ export class Breaker {
     this.#move('open');
   }
 
-  /** One background probe found Redis healthy. Returns whether another is wanted soon. */
+  /** One background probe found Redis healthy. Returns whether another is wanted soon: not while a hold lasts. */
   probed(): boolean {
     if (this.state !== 'open') return false;
     this.#good++;
-    if (this.#good < this.options.goodProbes || this.now() - this.openedAt < this.#openForMs) return true;
+    if (this.#good < this.options.goodProbes) return true;
+    const holdMs = this.openedAt + this.#openForMs - this.now();
+    if (holdMs > 0) return holdMs < SHORT_HOLD_MS;
     this.#rampedAt = this.now();
     this.#move('ramping');
     return false;

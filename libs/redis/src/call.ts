@@ -36,6 +36,7 @@ export class Call implements Expiring {
     this.#reject = reject;
     command.resolve = (reply) => {
       if (!this.#settle()) return;
+      command.reject = reject; // a reply that the client cannot read must settle the call all the same
       observer.settled(this);
       resolve(reply);
     };

@@ -19,6 +19,7 @@ export class ClientFactory {
 
   create(role: ConnectionRole, overrides: RedisOptions = {}): Redis {
     const client = new Redis({ ...this.#optionsFor(role), ...overrides });
+    if (role === 'blocking' || role === 'subscriber') client.on('close', () => flush(client));
     const { retryStrategy } = client.options;
     if (this.options.passwordFile !== undefined && retryStrategy) {
       client.options.retryStrategy = (attempt) => {
@@ -51,4 +52,13 @@ export class ClientFactory {
     }
     return { password: this.#address.password };
   }
+}
+
+/**
+ * Rejects what was sent and not answered. A client that waits for its server for ever, and does not send twice, forgets it
+ * without a word.
+ */
+function flush(client: Redis): void {
+  const { flushQueue } = client as unknown as { flushQueue(error: Error, what: { offlineQueue: boolean }): void };
+  flushQueue.call(client, new Error('Connection is closed.'), { offlineQueue: false });
 }

@@ -38,5 +38,5 @@ export function settingsFor(role: ConnectionRole, timing: Timing): RedisOptions 
   }
   if (role === 'raw') return { ...shared, enableOfflineQueue: true, maxRetriesPerRequest: 0 }; // see rawClient
   const patient: RedisOptions = { ...shared, enableOfflineQueue: true, maxRetriesPerRequest: null };
-  return role === 'blocking' ? { ...patient, blockingTimeout: 10_000 } : { ...patient, autoResubscribe: true };
+  return role === 'blocking' ? { ...patient, blockingTimeout: 10_000 } : { ...patient, autoResubscribe: false }; // PubSub does, and hears of failures
 }

@@ -66,10 +66,13 @@ export class Deadlines {
   #sweep(): void {
     this.#timer = undefined;
     const now = performance.now();
-    for (let call = this.#first; call !== undefined && call.endsAt <= now + 0.5; call = this.#first) {
-      this.stop(call);
-      call.expire();
+    try {
+      for (let call = this.#first; call !== undefined && call.endsAt <= now + 0.5; call = this.#first) {
+        this.stop(call);
+        call.expire();
+      }
+    } finally {
+      if (this.#first !== undefined) this.#arm(Math.max(1, this.#first.endsAt - now));
     }
-    if (this.#first !== undefined) this.#arm(Math.max(1, this.#first.endsAt - now));
   }
 }

@@ -64,6 +64,7 @@ export class OutageWatch implements CommandObserver {
   finished(...[direction, command, durationMs, failure, message]: Parameters<CommandObserver['finished']>): void {
     this.options.metrics.command(command, durationMs, failure);
     if (message !== undefined) this.note(message);
+    if (this.#stopped) return;
     const breaker = this.breakers[direction];
     if (failure === undefined) breaker.succeeded(durationMs);
     else if (stops(direction, failure)) breaker.failed(failure);
@@ -87,6 +88,7 @@ export class OutageWatch implements CommandObserver {
 
   /** Redis is gone for reads and writes alike: everything moves to memory, and probing begins. */
   trip(errorClass: ErrorClass, message?: string): void {
+    if (this.#stopped) return;
     if (message !== undefined) this.note(message);
     this.breakers.read.trip(errorClass);
     this.breakers.write.trip(errorClass);
@@ -159,7 +161,7 @@ export class OutageWatch implements CommandObserver {
     if (lane.unused) return write.ready; // reads travel there until they need a connection of their own
     if (lane.ready && lane.readyAt > openedAt) return true;
     if (lane.ready) lane.reset();
-    else lane.open();
+    else lane.hurry();
     return false;
   }
 }

@@ -104,6 +104,36 @@ describe('PubSub', () => {
     });
   });
 
+  it('settles a subscription that was under way when the server froze', async () => {
+    await listen(one, 'first');
+    server.freeze();
+    const late = listen(one, 'second');
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    server.thaw();
+    const { heard } = await late;
+    await eventually(
+      async () => {
+        await other.pubsub.publish('second', 'x').catch(() => undefined);
+        return heard.length > 0;
+      },
+      { within: 8_000 },
+    );
+  });
+
+  it('survives a server that forbids its channels, and opens nothing once closed', async () => {
+    const { gaps } = await listen(one);
+    await server.command('ACL', 'SETUSER', 'default', 'resetchannels');
+    await eventually(() => gaps.length > 0, { within: 4_000 });
+    await new Promise((resolve) => setTimeout(resolve, 300)); // an unhandled rejection would end the run here
+    await server.command('ACL', 'SETUSER', 'default', 'allchannels');
+    await one.close();
+    await one.pubsub.subscribe('news', () => undefined);
+    await other.close();
+    await eventually(async () => !String(await server.command('CLIENT', 'LIST')).includes('name=roost:'), {
+      within: 2_000,
+    });
+  });
+
   it('works within a process that has no Redis', async () => {
     const alone = await connect({});
     const { heard } = await listen(alone);

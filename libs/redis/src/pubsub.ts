@@ -25,6 +25,7 @@ export class PubSub {
   readonly #onListening = new Set<() => void>();
   #lostSince: Date | undefined;
   #lane: Lane | undefined;
+  #closed = false;
 
   constructor(
     private readonly backend: Backend,
@@ -80,12 +81,13 @@ export class PubSub {
   }
 
   async close(deadlineMs: number): Promise<void> {
+    this.#closed = true;
     await this.#lane?.close(deadlineMs);
   }
 
   /** Resolves once the server listens for the channel, or when it cannot be told to in time: then there is a gap. */
   async #listen(channel: string): Promise<void> {
-    if (this.openLane === undefined) return;
+    if (this.openLane === undefined || this.#closed) return;
     if (this.#lane === undefined) this.#lane = this.#open(this.openLane);
     if (this.#lane.ready) return this.#subscribe([channel]);
     let timer: NodeJS.Timeout | undefined;
@@ -94,7 +96,7 @@ export class PubSub {
       timer = setTimeout(() => {
         this.#lose();
         resolve();
-      }, PATIENCE_MS);
+      }, PATIENCE_MS).unref();
     });
     clearTimeout(timer);
   }

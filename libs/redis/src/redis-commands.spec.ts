@@ -132,6 +132,26 @@ describe('RedisCommands', () => {
     }
   });
 
+  it('rejects an argument that is no text, and goes on', async () => {
+    const wrong = redis.commands.write('SET', item.of({ id: 'x' }), Object.create(null) as string);
+    await expect(wrong).rejects.toThrow(/convert/);
+    expect(await redis.commands.read('PING')).toBe('PONG');
+  });
+
+  it('leaves a read connection that is refused to its pauses: no storm, and nothing after close', async () => {
+    const small = await RedisServer.start({ args: ['--maxclients', '1'] });
+    const far = await connect({ url: small.url }); // boots on memory or Redis, as the probe or the lane came first
+    for (let i = 0; i < 200; i++) {
+      await far.commands.read('PING').catch(() => undefined);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    await far.close();
+    await eventually(() => small.command('PING'), { within: 3_000 });
+    const info = String(await small.command('INFO', 'stats'));
+    expect(Number(/rejected_connections:(\d+)/.exec(info)![1])).toBeLessThan(60);
+    await small.stop();
+  });
+
   it('keeps corking after a reconnect', async () => {
     await server.command('CLIENT', 'KILL', 'TYPE', 'normal');
     await eventually(() => redis.commands.write('SET', item.of({ id: 'r' }), '1'), { within: 2_000 });

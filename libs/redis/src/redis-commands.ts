@@ -87,6 +87,8 @@ export class RedisCommands extends Commands implements CallObserver {
     const written = lane.ready;
     const alone = this.deadlines.idle;
     const command = new Command(name, args, { replyEncoding: 'utf8' });
+    // An argument that is no text was rejected while the command was made, before it could be settled in other ways.
+    if ((command.reject as unknown) === undefined) return command.promise;
     new Call(command, direction, label, written, this.deadlines, this, startedAt);
     if (written && !alone) lane.hold(); // a lone command gains nothing by waiting for the turn's end
     void lane.client.sendCommand(command);

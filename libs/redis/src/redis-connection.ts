@@ -87,7 +87,7 @@ export class RedisConnection {
    */
   async boot(): Promise<void> {
     const endsAt = performance.now() + this.options.bootWaitMs;
-    while (this.#watch && this.backend.current !== 'redis') {
+    while (this.#watch && this.#watch.breakers.write.state !== 'closed') {
       const { write: failure, message } = await this.#look();
       if (failure === undefined && (await this.#lanes!.write.whenReady(this.options.connectTimeoutMs))) {
         this.#watch.close();
@@ -116,8 +116,8 @@ export class RedisConnection {
   /** Closes what Roost opened; a client that the application brought stays open. */
   async close(): Promise<void> {
     this.#watch?.stop();
-    for (const client of this.#blocking) client.disconnect();
-    if (this.options.client === undefined) this.raw.disconnect();
+    for (const client of this.#blocking) end(client);
+    if (this.options.client === undefined) end(this.raw);
     const lanes = Object.values(this.#lanes ?? {});
     await Promise.all([...lanes, this.pubsub].map((each) => each.close(CLOSE_DEADLINE_MS)));
   }
@@ -163,4 +163,14 @@ export class RedisConnection {
         'Start it, correct REDIS_URL, or set the backend to "auto" to start in memory until it is there.',
     );
   }
+}
+
+/** Disconnects; a client that is between two tries would neither end nor reject what waits. */
+function end(client: Redis): void {
+  const waiting = client.status === 'reconnecting';
+  client.disconnect();
+  if (!waiting) return;
+  const internals = client as unknown as { setStatus(status: string): void; flushQueue(error: Error): void };
+  internals.setStatus('end');
+  internals.flushQueue(new Error('Connection is closed.'));
 }

@@ -180,6 +180,34 @@ describe('RedisModule', () => {
     await frozen.stop();
   });
 
+  it('settles what a blocking client had sent when its socket breaks, and ends it with the application', async () => {
+    const gone = await RedisServer.start();
+    const app = await boot({ url: gone.url });
+    const client = app.get(RedisConnections).get().blockingClient();
+    await client.ping();
+    const waiting = client.blpop('nothing', 0).catch((error: Error) => error.message);
+    await gone.kill();
+    expect(await waiting).toMatch(/closed/);
+    const queued = client.set('x', 'y').catch((error: Error) => error.message);
+    await app.close();
+    expect(await queued).toMatch(/closed/);
+    await gone.stop();
+  });
+
+  it('boots whatever was ordered before, and is on Redis when the order is taken back', async () => {
+    for (const order of ['memory', 'redis'] as const) {
+      const module = await Test.createTestingModule({ imports: [RedisModule.forRoot({ url: server.url })] })
+        .setLogger({ log() {}, warn() {}, error() {} })
+        .compile();
+      apps.push(module);
+      module.get(Backend).force(order);
+      await module.init();
+      expect(module.get(Backend).current).toBe(order);
+      module.get(Backend).force(null);
+      expect(module.get(Backend).current).toBe('redis');
+    }
+  });
+
   it('refuses options that do not exist', async () => {
     await expect(boot({ urll: server.url } as RedisModuleOptions)).rejects.toThrow(/no option `urll`/);
   });
