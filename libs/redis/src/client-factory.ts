@@ -59,6 +59,6 @@ export class ClientFactory {
  * without a word.
  */
 function flush(client: Redis): void {
-  const { flushQueue } = client as unknown as { flushQueue(error: Error, what: { offlineQueue: boolean }): void };
-  flushQueue.call(client, new Error('Connection is closed.'), { offlineQueue: false });
+  const internals = client as unknown as { flushQueue(error: Error, what: { offlineQueue: boolean }): void };
+  internals.flushQueue(new Error('Connection is closed.'), { offlineQueue: false });
 }
