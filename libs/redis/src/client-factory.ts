@@ -1,4 +1,5 @@
 import { Redis, type RedisOptions } from 'ioredis';
+import { internalsOf } from './client-internals.js';
 import { settingsFor, type ConnectionRole } from './connection-settings.js';
 import { addressOptions, parseRedisUrl, readPassword } from './connection-url.js';
 import type { ResolvedConnection } from './redis.options.js';
@@ -59,6 +60,5 @@ export class ClientFactory {
  * without a word.
  */
 function flush(client: Redis): void {
-  const internals = client as unknown as { flushQueue(error: Error, what: { offlineQueue: boolean }): void };
-  internals.flushQueue(new Error('Connection is closed.'), { offlineQueue: false });
+  internalsOf(client).flushQueue(new Error('Connection is closed.'), { offlineQueue: false });
 }

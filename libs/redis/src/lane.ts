@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { once } from 'node:events';
+import { internalsOf } from './client-internals.js';
 import { Cork } from './cork.js';
 import { classifyError, safeMessage, type ErrorClass } from './error-class.js';
 
@@ -75,7 +76,7 @@ export class Lane {
   /** Redis is known to be there: connects now instead of after the client's pause. */
   hurry(): void {
     if (this.#closing || this.client.status !== 'reconnecting') return this.open();
-    const internals = this.client as unknown as { reconnectTimeout: NodeJS.Timeout | null };
+    const internals = internalsOf(this.client);
     clearTimeout(internals.reconnectTimeout ?? undefined); // left running, it could not be ended any more
     internals.reconnectTimeout = null;
     this.#connect();
@@ -105,7 +106,7 @@ export class Lane {
   }
 
   get #socket() {
-    return (this.client as unknown as { stream?: import('node:net').Socket }).stream;
+    return internalsOf(this.client).stream;
   }
 
   #connect(): void {

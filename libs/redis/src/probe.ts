@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { randomUUID } from 'node:crypto';
+import { internalsOf } from './client-internals.js';
 import { classifyError, safeMessage, type ErrorClass } from './error-class.js';
 import { defineKey } from './key.js';
 
@@ -44,7 +45,7 @@ export async function probe(client: Redis, key: string, deadlineMs: number): Pro
     return { read: errorClass, write: errorClass, message: safeMessage(cause) };
   } finally {
     clearTimeout(timer);
-    const socket = (client as unknown as { stream?: import('node:net').Socket }).stream;
+    const socket = internalsOf(client).stream;
     client.disconnect();
     socket?.destroy();
   }

@@ -1,5 +1,5 @@
 import { Command, Redis } from 'ioredis';
-import type { Socket } from 'node:net';
+import { internalsOf } from './client-internals.js';
 import { RedisNotConfiguredError } from './redis.errors.js';
 
 /** How long a command that does not block may take. */
@@ -28,6 +28,6 @@ export function rawClient(connection: string, configured: Redis | undefined): Re
 function giveUpInTime(client: Redis, command: Command): void {
   command.setTimeout(COMMAND_TIMEOUT_MS);
   command.promise.catch((error: Error) => {
-    if (error.message === 'Command timed out') (client as unknown as { stream?: Socket }).stream?.destroy();
+    if (error.message === 'Command timed out') internalsOf(client).stream?.destroy();
   });
 }

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Announcer } from './announcer.js';
 import { Backend } from './backend.js';
+import { internalsOf } from './client-internals.js';
 import { ClientFactory } from './client-factory.js';
 import { ConnectionMetrics, type RedisMetrics } from './connection-metrics.js';
 import type { Commands } from './commands.js';
@@ -170,7 +171,7 @@ function end(client: Redis): void {
   const waiting = client.status === 'reconnecting';
   client.disconnect();
   if (!waiting) return;
-  const internals = client as unknown as { setStatus(status: string): void; flushQueue(error: Error): void };
+  const internals = internalsOf(client);
   internals.setStatus('end');
   internals.flushQueue(new Error('Connection is closed.'));
 }
