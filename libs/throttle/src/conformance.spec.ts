@@ -1,10 +1,10 @@
 import { Test, type TestingModule } from '@nestjs/testing';
 import { defineScript, RedisConnections, RedisModule, type Commands, type Key } from '@roost/redis';
 import { RedisServer } from '@roost/testing';
-import { charged, fits, remainingOf, resetUsOf, retryUsOf, usToMs } from './algorithm.js';
-import { gcra } from './gcra.js';
-import { MemoryRateLimitStore } from './memory-rate-limit.store.js';
-import { RateLimitStore, type DecideMode, type LimitRequest, type StoreVerdict } from './rate-limit.store.js';
+import { charged, fits, remainingOf, resetUsOf, retryUsOf, usToMs } from './algorithms/algorithm.js';
+import { gcra } from './algorithms/gcra.js';
+import { MemoryRateLimitStore } from './stores/memory-rate-limit.store.js';
+import { RateLimitStore, type DecideMode, type LimitRequest, type StoreVerdict } from './stores/rate-limit.store.js';
 import {
   assertAllOrNothing,
   assertExactUnderConcurrency,

@@ -15,8 +15,8 @@ export { RateLimiter, type ConsumeOptions, type DecisionMessage, type Subject } 
 export { decisionOf, type Decision, type DecisionState, type PolicyDecision } from './decision.js';
 
 // Decorators and guard
-export { RateLimit, SkipRateLimit } from './rate-limit.decorator.js';
-export { RateLimitGuard } from './rate-limit.guard.js';
+export { RateLimit, SkipRateLimit } from './policies/rate-limit.decorator.js';
+export { RateLimitGuard } from './requests/rate-limit.guard.js';
 
 // Stores
 export {
@@ -25,11 +25,11 @@ export {
   type LimitRequest,
   type LimitVerdict,
   type StoreVerdict,
-} from './rate-limit.store.js';
-export { RedisRateLimitStore } from './redis-rate-limit.store.js';
-export { MemoryRateLimitStore, type MemoryRateLimitStoreOptions } from './memory-rate-limit.store.js';
-export type { AlgorithmName, Quota } from './algorithm.js';
-export { throttleKeys } from './rate-limit.keys.js';
+} from './stores/rate-limit.store.js';
+export { RedisRateLimitStore } from './stores/redis-rate-limit.store.js';
+export { MemoryRateLimitStore, type MemoryRateLimitStoreOptions } from './stores/memory-rate-limit.store.js';
+export type { AlgorithmName, Quota } from './algorithms/algorithm.js';
+export { throttleKeys } from './stores/rate-limit.keys.js';
 
 // Errors
 export {

@@ -3,7 +3,7 @@ import { Test, type TestingModule } from '@nestjs/testing';
 import { InvalidOptionsError, RedisModule } from '@roost/redis';
 import { RedisServer } from '@roost/testing';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { MemoryRateLimitStore } from './memory-rate-limit.store.js';
+import { MemoryRateLimitStore } from './stores/memory-rate-limit.store.js';
 import { RateLimiter, type DecisionMessage } from './rate-limiter.service.js';
 import { ThrottleModule } from './throttle.module.js';
 import { InvalidCostError, InvalidSubjectError, UnknownPolicyError } from './throttle.errors.js';

@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { channel } from 'node:diagnostics_channel';
 import type { Decision, DecisionState } from './decision.js';
-import { isCost, type Limit } from './limit.js';
-import { RateLimitPolicies } from './rate-limit.policies.js';
-import { RateLimitResets } from './rate-limit.resets.js';
-import type { DecideMode } from './rate-limit.store.js';
-import { RateLimitSubjects } from './rate-limit.subjects.js';
-import { RateLimitSwitch, type Charge, type Ruling } from './rate-limit.switch.js';
+import { isCost, type Limit } from './policies/limit.js';
+import { RateLimitPolicies } from './policies/rate-limit.policies.js';
+import { RateLimitResets } from './switching/rate-limit.resets.js';
+import type { DecideMode } from './stores/rate-limit.store.js';
+import { RateLimitSubjects } from './requests/rate-limit.subjects.js';
+import { RateLimitSwitch, type Charge, type Ruling } from './switching/rate-limit.switch.js';
 import { ThrottleConfig } from './throttle.config.js';
 import { InvalidCostError } from './throttle.errors.js';
 import { ThrottleMetrics } from './throttle.metrics.js';

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe } from '@jest/globals';
 import type { Commands } from '@roost/redis';
 import { properties } from './conformance/properties.js';
 import { vectors } from './conformance/vectors.js';
-import { decideScripts } from './decide.lua.js';
-import { RedisRateLimitStore } from './redis-rate-limit.store.js';
+import { decideScripts } from './stores/decide.lua.js';
+import { RedisRateLimitStore } from './stores/redis-rate-limit.store.js';
 import type { OpenedRateLimitStore } from './conformance/bench.js';
 
 // Assertions, for a test that a broken store fails them

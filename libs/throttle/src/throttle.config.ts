@@ -1,7 +1,7 @@
 import { show, type BackendMode } from '@roost/redis';
-import { isOutagePolicy, resolveLimits, type Limit } from './limit.js';
+import { isOutagePolicy, resolveLimits, type Limit } from './policies/limit.js';
 import type { OutagePolicy, ThrottleOptions } from './throttle.options.js';
-import { Tiers } from './tiers.js';
+import { Tiers } from './policies/tiers.js';
 
 const KNOWN_OPTIONS = new Set(
   'policies tiers tierOf userOf apiKeyOf headers outage backend connection replicas canaryPercent memoryMaxEntries'.split(

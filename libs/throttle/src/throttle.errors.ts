@@ -1,7 +1,7 @@
 import { HttpException, HttpStatus } from '@nestjs/common';
 import { RoostError, show } from '@roost/redis';
 import type { Decision } from './decision.js';
-import { msToSeconds } from './rate-limit.headers.js';
+import { msToSeconds } from './requests/rate-limit.headers.js';
 
 /** Thrown by the guard when a limit is exceeded. HTTP 429 with `Retry-After`; its response is an RFC 9457 problem. */
 export class RateLimitExceededError extends HttpException {

@@ -3,8 +3,8 @@ import type { ExecutionContext } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { HealthRegistry, InvalidOptionsError, Metrics, RedisModule, RedisRequiredError } from '@roost/redis';
 import { RedisServer } from '@roost/testing';
-import { RateLimit } from './rate-limit.decorator.js';
-import { RateLimitGuard } from './rate-limit.guard.js';
+import { RateLimit } from './policies/rate-limit.decorator.js';
+import { RateLimitGuard } from './requests/rate-limit.guard.js';
 import { RateLimiter } from './rate-limiter.service.js';
 import { ThrottleModule } from './throttle.module.js';
 

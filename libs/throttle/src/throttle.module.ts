@@ -8,16 +8,16 @@ import {
 } from '@nestjs/common';
 import { DiscoveryModule, DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { HealthRegistry, InvalidOptionsError, RedisConnections, type Backend } from '@roost/redis';
-import { MemoryRateLimitStore } from './memory-rate-limit.store.js';
-import { RateLimitPolicies } from './rate-limit.policies.js';
-import { RateLimitResets } from './rate-limit.resets.js';
-import { RateLimitRoutes } from './rate-limit.routes.js';
-import { RateLimitStore } from './rate-limit.store.js';
-import { RateLimitSubjects } from './rate-limit.subjects.js';
-import { RateLimitSwitch } from './rate-limit.switch.js';
+import { MemoryRateLimitStore } from './stores/memory-rate-limit.store.js';
+import { RateLimitPolicies } from './policies/rate-limit.policies.js';
+import { RateLimitResets } from './switching/rate-limit.resets.js';
+import { RateLimitRoutes } from './policies/rate-limit.routes.js';
+import { RateLimitStore } from './stores/rate-limit.store.js';
+import { RateLimitSubjects } from './requests/rate-limit.subjects.js';
+import { RateLimitSwitch } from './switching/rate-limit.switch.js';
 import { RateLimiter } from './rate-limiter.service.js';
-import { RedisRateLimitStore } from './redis-rate-limit.store.js';
-import { repeatedly } from './repeatedly.js';
+import { RedisRateLimitStore } from './stores/redis-rate-limit.store.js';
+import { repeatedly } from './switching/repeatedly.js';
 import { ThrottleConfig } from './throttle.config.js';
 import { ThrottleMetrics } from './throttle.metrics.js';
 import {

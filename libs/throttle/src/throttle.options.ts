@@ -1,6 +1,6 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { BackendMode, Duration } from '@roost/redis';
-import type { AlgorithmName } from './algorithm.js';
+import type { AlgorithmName } from './algorithms/algorithm.js';
 
 /** What may be returned at once or later. */
 type Eventually<T> = T | Promise<T>;

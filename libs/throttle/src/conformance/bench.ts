@@ -1,7 +1,7 @@
 import type { Key } from '@roost/redis';
-import type { AlgorithmName } from '../algorithm.js';
-import { limitKey } from '../rate-limit.keys.js';
-import type { DecideMode, LimitRequest, LimitVerdict, RateLimitStore, StoreVerdict } from '../rate-limit.store.js';
+import type { AlgorithmName } from '../algorithms/algorithm.js';
+import { limitKey } from '../stores/rate-limit.keys.js';
+import type { DecideMode, LimitRequest, LimitVerdict, RateLimitStore, StoreVerdict } from '../stores/rate-limit.store.js';
 
 /** A store under test, with a clock that stands still unless it is set. */
 export interface OpenedRateLimitStore {

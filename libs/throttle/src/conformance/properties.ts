@@ -1,7 +1,7 @@
 import { expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { AlgorithmName } from '../algorithm.js';
-import { MemoryRateLimitStore } from '../memory-rate-limit.store.js';
+import type { AlgorithmName } from '../algorithms/algorithm.js';
+import { MemoryRateLimitStore } from '../stores/memory-rate-limit.store.js';
 import { assertRetryIsExact } from './assertions.js';
 import { Bench, EPOCH_US, type Ask, type OpenedRateLimitStore } from './bench.js';
 

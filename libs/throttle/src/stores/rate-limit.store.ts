@@ -1,5 +1,5 @@
 import type { Key } from '@roost/redis';
-import type { AlgorithmName, Quota } from './algorithm.js';
+import type { AlgorithmName, Quota } from '../algorithms/algorithm.js';
 
 /** One limit of a decision, and what the request takes of it. */
 export interface LimitRequest extends Quota {

@@ -1,5 +1,5 @@
 import { defineKey, digest, Key } from '@roost/redis';
-import type { AlgorithmName } from './algorithm.js';
+import type { AlgorithmName } from '../algorithms/algorithm.js';
 
 // One constant hash tag: limits of different subjects (a user's and an address') are decided by one script, also on a
 // Cluster. What that costs is written down in docs/decisions/0010-one-slot-for-rate-limits.md.

@@ -1,9 +1,9 @@
 import type { Type } from '@nestjs/common';
 import { InvalidOptionsError } from '@roost/redis';
 import { resolveLimits, type Limit } from './limit.js';
-import { ThrottleConfig } from './throttle.config.js';
-import { UnknownPolicyError } from './throttle.errors.js';
-import type { LimitOptions, PolicyRef } from './throttle.options.js';
+import { ThrottleConfig } from '../throttle.config.js';
+import { UnknownPolicyError } from '../throttle.errors.js';
+import type { LimitOptions, PolicyRef } from '../throttle.options.js';
 
 /** Turns what decorators and callers name into limits. */
 export class RateLimitPolicies {

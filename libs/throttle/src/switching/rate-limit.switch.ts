@@ -1,8 +1,8 @@
 import type { Backend, BackendMode, BackendName } from '@roost/redis';
 import { isRedisUnavailable, shareOf } from '@roost/redis';
-import type { Quota } from './algorithm.js';
-import type { Limit } from './limit.js';
-import type { DecideMode, LimitRequest, LimitVerdict, RateLimitStore } from './rate-limit.store.js';
+import type { Quota } from '../algorithms/algorithm.js';
+import type { Limit } from '../policies/limit.js';
+import type { DecideMode, LimitRequest, LimitVerdict, RateLimitStore } from '../stores/rate-limit.store.js';
 
 /** What a request takes of one limit. */
 export interface Charge {

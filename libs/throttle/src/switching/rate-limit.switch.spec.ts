@@ -1,8 +1,8 @@
 import { RedisReplyError, RedisTimeoutError, shareOf, type Backend, type BackendName } from '@roost/redis';
-import type { Limit } from './limit.js';
-import { MemoryRateLimitStore } from './memory-rate-limit.store.js';
-import { LimitKeys, subjectDigest } from './rate-limit.keys.js';
-import type { DecideMode, LimitRequest } from './rate-limit.store.js';
+import type { Limit } from '../policies/limit.js';
+import { MemoryRateLimitStore } from '../stores/memory-rate-limit.store.js';
+import { LimitKeys, subjectDigest } from '../stores/rate-limit.keys.js';
+import type { DecideMode, LimitRequest } from '../stores/rate-limit.store.js';
 import { RateLimitSwitch, type Charge, type SwitchOptions } from './rate-limit.switch.js';
 
 /** A memory store in the place of Redis, that can fail and remembers what it was asked. */

@@ -15,12 +15,12 @@ import { Test } from '@nestjs/testing';
 import type { INestApplication } from '@nestjs/common';
 import { RedisModule } from '@roost/redis';
 import { RedisServer } from '@roost/testing';
-import { decisionOf } from './decision.js';
-import { RateLimit, SkipRateLimit } from './rate-limit.decorator.js';
+import { decisionOf } from '../decision.js';
+import { RateLimit, SkipRateLimit } from '../policies/rate-limit.decorator.js';
 import { RateLimitGuard } from './rate-limit.guard.js';
-import { RateLimiter } from './rate-limiter.service.js';
-import { ThrottleModule } from './throttle.module.js';
-import type { ThrottleOptions } from './throttle.options.js';
+import { RateLimiter } from '../rate-limiter.service.js';
+import { ThrottleModule } from '../throttle.module.js';
+import type { ThrottleOptions } from '../throttle.options.js';
 
 /** Takes the user from a header, as an authentication guard would from a token. */
 @Injectable()

@@ -1,5 +1,5 @@
 import { show, toMs, type Duration } from '@roost/redis';
-import type { Quota } from './algorithm.js';
+import type { Quota } from '../algorithms/algorithm.js';
 import { quotaProblem } from './limit.js';
 
 /** What each tier may do. */

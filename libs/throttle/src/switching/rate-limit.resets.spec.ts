@@ -2,8 +2,8 @@ import { ConsoleLogger } from '@nestjs/common';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { Backend, RedisModule } from '@roost/redis';
 import { eventually, RedisServer } from '@roost/testing';
-import { RateLimiter } from './rate-limiter.service.js';
-import { ThrottleModule } from './throttle.module.js';
+import { RateLimiter } from '../rate-limiter.service.js';
+import { ThrottleModule } from '../throttle.module.js';
 
 describe('a reset while Redis is away', () => {
   let server: RedisServer;

@@ -1,9 +1,9 @@
 import { Injectable, type ExecutionContext } from '@nestjs/common';
 import { clientAddress, networkOf } from './client-address.js';
-import { subjectDigest, type SubjectKind } from './rate-limit.keys.js';
-import type { Limit } from './limit.js';
-import { ThrottleConfig } from './throttle.config.js';
-import { InvalidSubjectError } from './throttle.errors.js';
+import { subjectDigest, type SubjectKind } from '../stores/rate-limit.keys.js';
+import type { Limit } from '../policies/limit.js';
+import { ThrottleConfig } from '../throttle.config.js';
+import { InvalidSubjectError } from '../throttle.errors.js';
 
 /** What is read of an HTTP request; all of it may be missing. */
 interface HttpRequest {

@@ -1,4 +1,4 @@
-import type { Decision, PolicyDecision } from './decision.js';
+import type { Decision, PolicyDecision } from '../decision.js';
 import { closestOf, rateLimitOf, rateLimitPolicyOf, retryAfterOf } from './rate-limit.headers.js';
 
 const policy = (overrides: Partial<PolicyDecision>): PolicyDecision => ({

@@ -9,7 +9,7 @@ import {
 } from './algorithm.js';
 import { fixedWindow } from './fixed-window.js';
 import { gcra } from './gcra.js';
-import type { LimitRequest, LimitVerdict } from './rate-limit.store.js';
+import type { LimitRequest, LimitVerdict } from '../stores/rate-limit.store.js';
 
 /** The algorithms by name, over states of their own. */
 export const algorithms: Readonly<Record<AlgorithmName, Algorithm<unknown>>> = { gcra, 'fixed-window': fixedWindow };

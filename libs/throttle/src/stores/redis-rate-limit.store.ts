@@ -1,8 +1,8 @@
 import type { Commands, Key } from '@roost/redis';
-import { charged, fits } from './algorithm.js';
+import { charged, fits } from '../algorithms/algorithm.js';
 import { decideScripts, type DecideScripts } from './decide.lua.js';
 import { RateLimitStore, type DecideMode, type LimitRequest, type StoreVerdict } from './rate-limit.store.js';
-import { algorithms, verdictOf } from './verdict.js';
+import { algorithms, verdictOf } from '../algorithms/verdict.js';
 
 /** No level is this low: the capacity for a request that cannot fit, however long it waits. */
 const NEVER = -1;

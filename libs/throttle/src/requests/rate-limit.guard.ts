@@ -1,14 +1,14 @@
 import { Injectable, Logger, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import { attachDecision, decisionOf, type Decision } from './decision.js';
-import { isCost, type Limit } from './limit.js';
+import { attachDecision, decisionOf, type Decision } from '../decision.js';
+import { isCost, type Limit } from '../policies/limit.js';
 import { closestOf, msToSeconds, rateLimitOf, rateLimitPolicyOf, retryAfterOf } from './rate-limit.headers.js';
-import { RateLimitRoutes } from './rate-limit.routes.js';
+import { RateLimitRoutes } from '../policies/rate-limit.routes.js';
 import { RateLimitSubjects } from './rate-limit.subjects.js';
-import type { Charge } from './rate-limit.switch.js';
-import { RateLimiter } from './rate-limiter.service.js';
-import { ThrottleConfig } from './throttle.config.js';
-import { InvalidCostError, refusalOf } from './throttle.errors.js';
+import type { Charge } from '../switching/rate-limit.switch.js';
+import { RateLimiter } from '../rate-limiter.service.js';
+import { ThrottleConfig } from '../throttle.config.js';
+import { InvalidCostError, refusalOf } from '../throttle.errors.js';
 
 /**
  * Applies the limits of `@RateLimit` to HTTP requests, and puts the headers on their answers. Comes with the decorator;

@@ -1,7 +1,7 @@
 import { show, toMs } from '@roost/redis';
-import type { AlgorithmName, Quota } from './algorithm.js';
-import { LimitKeys } from './rate-limit.keys.js';
-import type { KeySource, LimitOptions, OutagePolicy } from './throttle.options.js';
+import type { AlgorithmName, Quota } from '../algorithms/algorithm.js';
+import { LimitKeys } from '../stores/rate-limit.keys.js';
+import type { KeySource, LimitOptions, OutagePolicy } from '../throttle.options.js';
 
 /** One limit with nothing left open. */
 export interface Limit {

@@ -3,7 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { MemoryRateLimitStore } from './memory-rate-limit.store.js';
 import { limitKey } from './rate-limit.keys.js';
-import { describeRateLimitStore } from './testing.js';
+import { describeRateLimitStore } from '../testing.js';
 
 describeRateLimitStore(
   'memory',

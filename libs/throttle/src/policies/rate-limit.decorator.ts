@@ -1,7 +1,7 @@
 import { applyDecorators, UseGuards } from '@nestjs/common';
-import { RateLimitGuard } from './rate-limit.guard.js';
+import { RateLimitGuard } from '../requests/rate-limit.guard.js';
 import { rateLimited, unlimited } from './rate-limit.metadata.js';
-import type { PolicyRef } from './throttle.options.js';
+import type { PolicyRef } from '../throttle.options.js';
 
 /**
  * Limits a route, or all routes of a controller, by a policy of the module's options, a limit written in place, or

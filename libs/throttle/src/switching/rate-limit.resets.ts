@@ -1,8 +1,8 @@
 import { isRedisUnavailable, type Backend, type BackendMode, type Key } from '@roost/redis';
-import type { Limit } from './limit.js';
-import { limitKey } from './rate-limit.keys.js';
-import type { RateLimitStore } from './rate-limit.store.js';
-import type { RateLimitSubjects } from './rate-limit.subjects.js';
+import type { Limit } from '../policies/limit.js';
+import { limitKey } from '../stores/rate-limit.keys.js';
+import type { RateLimitStore } from '../stores/rate-limit.store.js';
+import type { RateLimitSubjects } from '../requests/rate-limit.subjects.js';
 
 /** How many keys wait for a lost Redis; the oldest is given up beyond it, and counts until it expires. */
 const MAX_WAITING = 10_000;

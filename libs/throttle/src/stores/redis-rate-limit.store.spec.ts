@@ -4,7 +4,7 @@ import { RedisServer } from '@roost/testing';
 import { decideScripts } from './decide.lua.js';
 import { limitKey } from './rate-limit.keys.js';
 import { RedisRateLimitStore } from './redis-rate-limit.store.js';
-import { describeRateLimitStore, redisStoreWithClock } from './testing.js';
+import { describeRateLimitStore, redisStoreWithClock } from '../testing.js';
 
 let server: RedisServer;
 let app: TestingModule;

@@ -1,4 +1,4 @@
-import type { Decision, PolicyDecision } from './decision.js';
+import type { Decision, PolicyDecision } from '../decision.js';
 
 /** Whole seconds, rounded up: who waits as long as told is never too early. */
 export function msToSeconds(ms: number): number {

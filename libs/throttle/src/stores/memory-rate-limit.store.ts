@@ -1,8 +1,8 @@
 import type { Key } from '@roost/redis';
-import { charged, fits, resetUsOf, type Level } from './algorithm.js';
+import { charged, fits, resetUsOf, type Level } from '../algorithms/algorithm.js';
 import { RateLimitStore, type DecideMode, type LimitRequest, type StoreVerdict } from './rate-limit.store.js';
 import { Recency } from './recency.js';
-import { algorithms, verdictOf } from './verdict.js';
+import { algorithms, verdictOf } from '../algorithms/verdict.js';
 
 export interface MemoryRateLimitStoreOptions {
   /** How many limits are remembered; beyond it the one unused for longest is forgotten. @default 100_000 */

@@ -1,5 +1,5 @@
 import { Reflector } from '@nestjs/core';
-import type { PolicyRef } from './throttle.options.js';
+import type { PolicyRef } from '../throttle.options.js';
 
 /** Holds what `@RateLimit` was given. */
 export const rateLimited = Reflector.createDecorator<readonly PolicyRef[]>();
