@@ -1,11 +1,18 @@
 // Module
 export { ThrottleModule } from './throttle.module.js';
 export type {
+  BlockOptions,
+  CalendarUnit,
+  CountedOutcomes,
   HeaderDialect,
   KeySource,
+  LimitMode,
   LimitOptions,
+  Outcome,
   OutagePolicy,
   PolicyRef,
+  ProxyOptions,
+  StopLossOptions,
   ThrottleOptions,
   TierLimit,
 } from './throttle.options.js';
@@ -21,9 +28,12 @@ export { RateLimitGuard } from './requests/rate-limit.guard.js';
 // Stores
 export {
   RateLimitStore,
+  type BlockRule,
   type DecideMode,
+  type Hold,
   type LimitRequest,
   type LimitVerdict,
+  type Settlement,
   type StoreVerdict,
 } from './stores/rate-limit.store.js';
 export { RedisRateLimitStore } from './stores/redis-rate-limit.store.js';

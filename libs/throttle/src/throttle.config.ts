@@ -4,7 +4,7 @@ import type { OutagePolicy, ThrottleOptions } from './throttle.options.js';
 import { Tiers } from './policies/tiers.js';
 
 const KNOWN_OPTIONS = new Set(
-  'policies tiers tierOf userOf apiKeyOf headers outage backend connection replicas canaryPercent memoryMaxEntries'.split(
+  'policies tiers tierOf userOf apiKeyOf headers outage backend connection replicas canaryPercent memoryMaxEntries proxy ipv6Prefix rejectCacheEntries refuseEarly stopLoss'.split(
     ' ',
   ),
 );

@@ -6,32 +6,86 @@ import type { AlgorithmName } from './algorithms/algorithm.js';
 type Eventually<T> = T | Promise<T>;
 
 /**
- * Whom a limit counts: the client's address (IPv6 by /64), the user, the API key, or what a function says. Where there is
- * no user, no key or no answer, the address counts.
+ * Whom a limit counts: the client's address (IPv6 by /64), the user, the API key, the WebSocket connection, or what a
+ * function says. Where there is no user, key, connection or answer, the address counts.
  */
 export type KeySource =
-  'ip' | 'user' | 'apiKey' | ((context: ExecutionContext) => Eventually<string | number | undefined | null>);
+  | 'ip'
+  | 'user'
+  | 'apiKey'
+  | 'connection'
+  | ((context: ExecutionContext) => Eventually<string | number | undefined | null>);
+
+/** A window of the calendar, in a time zone. */
+export type CalendarUnit = 'day' | 'month';
 
 /** What decides while Redis is lost: this process with its share of the limit, nobody, or a refusal (503). */
 export type OutagePolicy = 'local' | 'open' | 'closed';
 
+/** Whom a limit applies to: everybody; nobody, only counting whom it would have refused; or a share of all subjects. */
+export type LimitMode = 'enforce' | 'shadow' | { /** From 0 to 1. */ readonly canary: number };
+
+/** How a request ended, for limits that count by that. */
+export interface Outcome {
+  /** The status of an HTTP answer; undefined in other contexts and when the client went away. */
+  readonly status: number | undefined;
+  /** Whether it failed: an error, a status of 400 or above, or a client that went away. */
+  readonly failed: boolean;
+}
+
+/** Which requests stay counted, once it is known how they ended. */
+export type CountedOutcomes = 'all' | 'success' | 'failure' | ((outcome: Outcome) => boolean);
+
+/** Refuses a subject without counting, after so many refusals. */
+export interface BlockOptions {
+  /** How many refusals by this limit. */
+  readonly after: number;
+  /** How long the block lasts. */
+  readonly for: Duration;
+  /** How long a refusal is remembered after the last one. @default '1d' */
+  readonly within?: Duration;
+}
+
 /**
  * One limit.
  * @example { limit: 5, window: '1m', key: 'user' }
+ * @example { limit: 10_000, window: 'month', timeZone: 'Europe/Berlin', key: 'apiKey' }
+ * @example { limit: 5, window: '30s', algorithm: 'concurrency', key: 'user' }
  */
 export interface LimitOptions {
   /** Name in headers, metrics and keys: printable ASCII. @default the policy's, or the decorated `Class.method` */
   readonly name?: string;
   /** Requests per `window`; 0 refuses all; `'byTier'` takes limit and window from the caller's tier. */
   readonly limit: number | 'unlimited' | 'byTier';
-  /** At least one microsecond per request, at most 366 days. Left out when `limit` is not a number. */
-  readonly window?: Duration;
+  /**
+   * At least one microsecond per request, at most 366 days; `'day'` and `'month'` are those of the calendar. With
+   * `concurrency` how long a slot is held by a process that died. Left out when `limit` is not a number.
+   */
+  readonly window?: Duration | CalendarUnit;
+  /** The zone of a calendar window, by its IANA name. @default 'UTC' */
+  readonly timeZone?: string;
   /** @default 'gcra' */
   readonly algorithm?: AlgorithmName;
   /** @default 'ip' */
   readonly key?: KeySource;
   /** What a request takes: a non-negative integer. @default 1 */
   readonly cost?: number | ((context: ExecutionContext) => number);
+  /**
+   * Takes back the charge of requests that ended otherwise. Until a request has ended it is counted, so that many at once
+   * do not slip through. @default 'all'
+   */
+  readonly count?: CountedOutcomes;
+  /** Refuses without counting after so many refusals. @default never */
+  readonly block?: BlockOptions;
+  /** @default 'enforce' */
+  readonly mode?: LimitMode;
+  /** What is charged once: a request, however many of its resolvers or guards are limited, or each call. @default 'request' */
+  readonly per?: 'request' | 'call';
+  /**
+   * Takes many at once from Redis and spends them here: for keys with thousands of requests a second. Never admits more
+   * than the limit; may refuse what other processes hold unspent. @default false
+   */
+  readonly lease?: boolean;
   /** @default the module's `outage` */
   readonly outage?: OutagePolicy;
 }
@@ -42,8 +96,28 @@ export type PolicyRef = string | LimitOptions;
 /** A tier's limit: requests per window, or none. */
 export type TierLimit = `${number}/${Duration}` | 'unlimited';
 
-/** Which headers an answer carries besides `Retry-After`: those of the IETF draft, or the older `X-RateLimit-*`. */
-export type HeaderDialect = 'ratelimit' | 'x-ratelimit';
+/**
+ * Which headers an answer carries besides `Retry-After`: `ratelimit` is draft-ietf-httpapi-ratelimit-headers-11 and
+ * `ratelimit-166` its proposed successor; `draft-7` and `draft-6` the older drafts; `x-ratelimit` tells seconds until the
+ * reset, `x-ratelimit-epoch` the moment of it, as GitHub does.
+ */
+export type HeaderDialect = 'ratelimit' | 'ratelimit-166' | 'draft-7' | 'draft-6' | 'x-ratelimit' | 'x-ratelimit-epoch';
+
+/** Proxies that every request passes; `X-Forwarded-For` and the like are believed of nobody else. */
+export type ProxyOptions =
+  | { /** How many proxies stand before the service. */ readonly hops: number }
+  | { /** Networks of the proxies. */ readonly cidrs: readonly string[] }
+  | 'cloudflare'
+  | 'aws-alb'
+  | 'gcp'
+  | 'fastly';
+
+export interface StopLossOptions {
+  /** The 95th percentile that trips it. */
+  readonly p95: Duration;
+  /** How long it has to last. @default '1m' */
+  readonly over?: Duration;
+}
 
 /**
  * Options of {@link ThrottleModule}.
@@ -69,9 +143,22 @@ export interface ThrottleOptions {
   readonly outage?: OutagePolicy;
   /** `memory` never touches Redis; `redis` fails the boot without it. @default the connection's */
   readonly backend?: BackendMode;
+  /** How to find the client's address behind proxies. @default as the HTTP adapter says */
+  readonly proxy?: ProxyOptions;
+  /** How many bits of an IPv6 address tell clients apart, from 32 to 128. @default 64 */
+  readonly ipv6Prefix?: number;
+  /** How many refused subjects this process remembers, and refuses without asking Redis; 0 for none. @default 10_000 */
+  readonly rejectCacheEntries?: number;
+  /** Answers HTTP requests of subjects known to be refused before Nest sees them. @default true */
+  readonly refuseEarly?: boolean;
+  /** When checks in Redis get this slow, `canaryPercent` goes to 0: the service matters more. @default { p95: '300ms' } */
+  readonly stopLoss?: StopLossOptions | false;
   /** The Redis connection. @default 'default' */
   readonly connection?: string;
-  /** How many processes share the limits: where this one decides alone, it takes a limit's share, rounded up. @default 1 */
+  /**
+   * How many processes share the limits, at least; those that are seen alive in Redis count too. Where a process decides
+   * alone, it takes a limit's share, rounded up. @default 1
+   */
   readonly replicas?: number;
   /** The percentage of subjects that Redis decides; the rest is decided in this process. @default 100 */
   readonly canaryPercent?: number;

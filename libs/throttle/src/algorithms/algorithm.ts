@@ -1,5 +1,5 @@
 /** How a limit counts. */
-export type AlgorithmName = 'gcra' | 'fixed-window';
+export type AlgorithmName = 'gcra' | 'fixed-window' | 'sliding-window' | 'sliding-log' | 'concurrency' | 'calendar';
 
 /** A limit as the arithmetic sees it: `limit` per `windowUs`, both integers. */
 export interface Quota {

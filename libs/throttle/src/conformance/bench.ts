@@ -1,7 +1,13 @@
 import type { Key } from '@roost/redis';
 import type { AlgorithmName } from '../algorithms/algorithm.js';
 import { limitKey } from '../stores/rate-limit.keys.js';
-import type { DecideMode, LimitRequest, LimitVerdict, RateLimitStore, StoreVerdict } from '../stores/rate-limit.store.js';
+import type {
+  DecideMode,
+  LimitRequest,
+  LimitVerdict,
+  RateLimitStore,
+  StoreVerdict,
+} from '../stores/rate-limit.store.js';
 
 /** A store under test, with a clock that stands still unless it is set. */
 export interface OpenedRateLimitStore {

@@ -1,4 +1,4 @@
-import { show, toMs } from '@roost/redis';
+import { show, toMs, type Duration } from '@roost/redis';
 import type { AlgorithmName, Quota } from '../algorithms/algorithm.js';
 import { LimitKeys } from '../stores/rate-limit.keys.js';
 import type { KeySource, LimitOptions, OutagePolicy } from '../throttle.options.js';
@@ -19,7 +19,21 @@ export interface Limit {
 
 const MAX_WINDOW_MS = 366 * 86_400_000;
 const MAX_COST = Number.MAX_SAFE_INTEGER;
-const KNOWN_OPTIONS = new Set(['name', 'limit', 'window', 'algorithm', 'key', 'cost', 'outage']);
+const KNOWN_OPTIONS = new Set([
+  'name',
+  'limit',
+  'window',
+  'algorithm',
+  'key',
+  'cost',
+  'outage',
+  'timeZone',
+  'count',
+  'block',
+  'mode',
+  'per',
+  'lease',
+]);
 
 /** Whether a number can be the cost of a request. */
 export function isCost(cost: unknown): cost is number {
@@ -75,7 +89,10 @@ function complete(options: LimitOptions, name: string, part: string, outage: Out
   return {
     name,
     part,
-    quota: typeof limit === 'number' && valid ? { limit, windowUs: toMs(window!) * 1_000 } : (limit as 'unlimited'),
+    quota:
+      typeof limit === 'number' && valid
+        ? { limit, windowUs: toMs(window as Duration) * 1_000 }
+        : (limit as 'unlimited'),
     algorithm,
     key: options.key ?? 'ip',
     cost: options.cost ?? 1,
@@ -93,7 +110,7 @@ function problemsOf(options: LimitOptions, tiered: boolean): string[] {
   }
   if (typeof limit === 'number') {
     try {
-      const problem = quotaProblem({ limit, windowUs: toMs(window!) * 1_000 });
+      const problem = quotaProblem({ limit, windowUs: toMs(window as Duration) * 1_000 });
       if (problem) problems.push(problem);
     } catch (error) {
       problems.push(`\`window\`: ${(error as Error).message}`);

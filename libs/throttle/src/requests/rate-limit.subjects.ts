@@ -23,6 +23,7 @@ export class RateLimitSubjects {
   /** Whom a request is counted as; at once where nothing has to be waited for. */
   of({ key }: Limit, context: ExecutionContext): string | Promise<string> {
     if (key === 'ip') return this.#byAddress(context);
+    if (key === 'connection') return this.#byAddress(context);
     const { userOf = defaultUserOf, apiKeyOf = defaultApiKeyOf } = this.config.options;
     const found = key === 'user' ? userOf(context) : key === 'apiKey' ? apiKeyOf(context) : key(context);
     const kind = kindOf(key);

@@ -53,6 +53,30 @@ export class MemoryRateLimitStore extends RateLimitStore {
     return Promise.resolve(found.length);
   }
 
+  settle(): Promise<number> {
+    return Promise.reject(new Error('not yet'));
+  }
+
+  renew(): Promise<number> {
+    return Promise.reject(new Error('not yet'));
+  }
+
+  adjust(): Promise<never> {
+    return Promise.reject(new Error('not yet'));
+  }
+
+  block(): Promise<void> {
+    return Promise.reject(new Error('not yet'));
+  }
+
+  unblock(): Promise<number> {
+    return Promise.reject(new Error('not yet'));
+  }
+
+  violations(): Promise<never> {
+    return Promise.reject(new Error('not yet'));
+  }
+
   /** How many limits are remembered now. */
   get size(): number {
     return this.#entries.size;

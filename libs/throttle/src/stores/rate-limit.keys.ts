@@ -11,7 +11,7 @@ const fixedWindowKey = defineKey('rate:fixed-window:{policy}:{subject}', options
 /** Every kind of key this lib writes. The algorithm is part of the key, so that changing it starts a limit anew. */
 export const throttleKeys = [gcraKey, fixedWindowKey] as const;
 
-const keyOf: Record<AlgorithmName, typeof gcraKey> = { gcra: gcraKey, 'fixed-window': fixedWindowKey };
+const keyOf = { gcra: gcraKey, 'fixed-window': fixedWindowKey } as Record<AlgorithmName, typeof gcraKey>;
 
 /** Where one limit of one subject is counted. The subject is a digest already: see {@link subjectDigest}. */
 export function limitKey(algorithm: AlgorithmName, policy: string, subject: string): Key {
@@ -42,7 +42,7 @@ export class LimitKeys {
 }
 
 /** What a subject is called by. Kinds keep a user `1.2.3.4` and the address `1.2.3.4` apart. */
-export type SubjectKind = 'ip' | 'user' | 'apiKey' | 'custom';
+export type SubjectKind = 'ip' | 'user' | 'apiKey' | 'connection' | 'custom';
 
 /** A subject as it stands in keys: who it is cannot be read from it. */
 export function subjectDigest(kind: SubjectKind, subject: string): string {

@@ -7,6 +7,38 @@ export interface LimitRequest extends Quota {
   readonly algorithm: AlgorithmName;
   /** A non-negative integer; 0 takes nothing and writes nothing. */
   readonly cost: number;
+  /** Names the charge, so that it can be settled. `concurrency` charges nothing without a name. */
+  readonly hold?: Hold;
+  /** Counts refusals by this limit, and blocks the subject after so many. */
+  readonly block?: BlockRule;
+}
+
+/** A charge that may be taken back. */
+export interface Hold {
+  /** Unique among all processes. */
+  readonly id: string;
+  /** When it is taken back by itself because nobody settled it, in ms; `null`: then it stays charged. */
+  readonly expiresMs: number | null;
+}
+
+export interface BlockRule {
+  readonly after: number;
+  readonly forMs: number;
+  /** How long after the last refusal refusals are remembered. */
+  readonly withinMs: number;
+  /** Where they are counted. */
+  readonly violations: Key;
+}
+
+/** What a held charge turned out to cost. */
+export interface Settlement extends Quota {
+  readonly key: Key;
+  readonly algorithm: AlgorithmName;
+  readonly holdId: string;
+  /** What was held. */
+  readonly held: number;
+  /** What stays charged: 0 takes all of it back; more than was held is charged even beyond the limit. */
+  readonly cost: number;
 }
 
 /** What one limit said. Times are whole milliseconds, rounded up. */
@@ -19,6 +51,8 @@ export interface LimitVerdict {
   readonly retryAfterMs: number | null;
   /** Until the limit is as if never used. */
   readonly resetAfterMs: number;
+  /** Whether the subject is blocked: refused without counting. */
+  readonly blocked: boolean;
 }
 
 /** What all limits of a request said together: `allowed` only when each one allows. */
@@ -38,6 +72,24 @@ export type DecideMode = 'consume' | 'peek';
 export abstract class RateLimitStore {
   /** Decides all limits of one request as one: either all are charged or none. Atomic among concurrent callers. */
   abstract decide(limits: readonly LimitRequest[], mode: DecideMode): Promise<StoreVerdict>;
+  /**
+   * Settles held charges, each once: what is unknown, because it was settled or its window is over, changes nothing.
+   * Resolves to how many were known.
+   */
+  abstract settle(settlements: readonly Settlement[]): Promise<number>;
+  /** Prolongs slots of `concurrency` by their windows. Resolves to how many were still held. */
+  abstract renew(settlements: readonly Settlement[]): Promise<number>;
+  /**
+   * Charges `cost` whether or not it fits, or gives back `-cost`, never beyond the full limit. Each limit for itself.
+   * Charges beyond the limit are remembered as debt, up to one more full limit.
+   */
+  abstract adjust(limits: readonly LimitRequest[]): Promise<readonly LimitVerdict[]>;
+  /** Refuses what these keys count for so long, and then starts anew. */
+  abstract block(keys: readonly Key[], forMs: number): Promise<void>;
+  /** Lifts blocks; what is counted otherwise stays. Resolves to how many there were. */
+  abstract unblock(keys: readonly Key[]): Promise<number>;
+  /** How many refusals are remembered under each of these keys: see {@link BlockRule}. */
+  abstract violations(keys: readonly Key[]): Promise<readonly number[]>;
   /** Forgets what was counted under these keys. Resolves to how many there were. */
   abstract reset(keys: readonly Key[]): Promise<number>;
 }

@@ -30,6 +30,30 @@ export class RedisRateLimitStore extends RateLimitStore {
     return this.#commands.write<number>('UNLINK', ...keys);
   }
 
+  settle(): Promise<number> {
+    return Promise.reject(new Error('not yet'));
+  }
+
+  renew(): Promise<number> {
+    return Promise.reject(new Error('not yet'));
+  }
+
+  adjust(): Promise<never> {
+    return Promise.reject(new Error('not yet'));
+  }
+
+  block(): Promise<void> {
+    return Promise.reject(new Error('not yet'));
+  }
+
+  unblock(): Promise<number> {
+    return Promise.reject(new Error('not yet'));
+  }
+
+  violations(): Promise<never> {
+    return Promise.reject(new Error('not yet'));
+  }
+
   async #decideOne(limit: LimitRequest, mode: DecideMode): Promise<StoreVerdict> {
     const script = this.#scripts.one[mode];
     const { allowed, used } = await this.#commands.run(script, { limit: limit.key }, { request: amountsOf(limit) });

@@ -36,7 +36,7 @@ export interface SwitchOptions {
 const DELIBERATE: ReadonlySet<string | null> = new Set(['forced', 'configured', 'not_configured']);
 
 /** What a refusal by the outage policy `closed` says: the breaker looks at Redis about once a second. */
-const CLOSED: LimitVerdict = { allowed: false, remaining: 0, retryAfterMs: 1_000, resetAfterMs: 0 };
+const CLOSED: LimitVerdict = { allowed: false, remaining: 0, retryAfterMs: 1_000, resetAfterMs: 0, blocked: false };
 
 /** Sends each decision to Redis or to this process, and applies the outage policies while Redis is lost. */
 export class RateLimitSwitch {
@@ -160,5 +160,5 @@ function outagePlace({ outage }: Limit): Place {
 }
 
 function openVerdict({ limit }: Quota): LimitVerdict {
-  return { allowed: true, remaining: limit, retryAfterMs: 0, resetAfterMs: 0 };
+  return { allowed: true, remaining: limit, retryAfterMs: 0, resetAfterMs: 0, blocked: false };
 }
