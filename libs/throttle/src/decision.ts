@@ -6,12 +6,15 @@ export interface PolicyDecision {
   readonly policy: string;
   /** The limit in force; while this process decides alone, its share of the configured one. */
   readonly limit: number;
-  readonly windowMs: number;
+  /** null where `limit` is how many at once, in no window: `concurrency`. */
+  readonly windowMs: number | null;
   readonly remaining: number;
   /** 0 when this limit did not object, null when waiting does not help. */
   readonly retryAfterMs: number | null;
   /** Until the limit is as if never used. */
   readonly resetAfterMs: number;
+  /** Whom it counted, as a keyed digest in base64; only with the option `partitionKeySecret`. */
+  readonly partitionKey?: string;
 }
 
 /** `throttle`: over a limit; `block`: refused without counting, as by the outage policy `closed`. */

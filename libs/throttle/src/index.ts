@@ -12,6 +12,7 @@ export type {
   OutagePolicy,
   PolicyRef,
   ProxyOptions,
+  ProxyPreset,
   StopLossOptions,
   ThrottleOptions,
   TierLimit,
@@ -20,6 +21,10 @@ export type {
 // Service and decisions
 export { RateLimiter, type ConsumeOptions, type DecisionMessage, type Subject } from './rate-limiter.service.js';
 export { decisionOf, type Decision, type DecisionState, type PolicyDecision } from './decision.js';
+
+// Addresses
+export { ClientAddresses } from './requests/client-address.resolver.js';
+export { clientAddress, type ClientAddressOptions } from './requests/client-address.js';
 
 // Decorators and guard
 export { RateLimit, SkipRateLimit } from './policies/rate-limit.decorator.js';

@@ -5,6 +5,7 @@ import { isCost, type Limit } from './policies/limit.js';
 import { RateLimitPolicies } from './policies/rate-limit.policies.js';
 import { RateLimitResets } from './switching/rate-limit.resets.js';
 import type { DecideMode } from './stores/rate-limit.store.js';
+import { partitionKey } from './requests/partition-key.js';
 import { RateLimitSubjects } from './requests/rate-limit.subjects.js';
 import { RateLimitSwitch, type Charge, type Ruling } from './switching/rate-limit.switch.js';
 import { ThrottleConfig } from './throttle.config.js';
@@ -103,7 +104,7 @@ export class RateLimiter {
 
   #decisionOf(rulings: readonly Ruling[], mode: DecideMode, startedAt: number): Decision {
     if (rulings.length === 0) return { ...NOTHING_TO_COUNT, backend: this.switched.current };
-    const decision = toDecision(rulings, (policy) => this.metrics.failedOpen(policy));
+    const decision = toDecision(rulings, this.config, (policy) => this.metrics.failedOpen(policy));
     if (mode === 'peek') return decision;
     const durationMs = performance.now() - startedAt;
     this.metrics.took(durationMs / 1_000, decision.backend);
@@ -127,12 +128,16 @@ function nameFor({ part }: Limit, subject: Subject): unknown {
   return Object.hasOwn(subject, part) ? subject[part] : undefined;
 }
 
-function toDecision(rulings: readonly Ruling[], onOpen: (policy: string) => void): Decision {
+function toDecision(
+  rulings: readonly Ruling[],
+  { partitionKeySecret }: ThrottleConfig,
+  onOpen: (policy: string) => void,
+): Decision {
   const violated: string[] = [];
   let retryAfterMs: number | null = 0;
   let backend: Decision['backend'] = 'memory';
   let state: DecisionState = 'allow';
-  const policies = rulings.map(({ charge: { limit }, quota, place, verdict }) => {
+  const policies = rulings.map(({ charge: { limit, subject }, quota, place, verdict }) => {
     if (place === 'redis') backend = 'redis';
     if (place === 'open') onOpen(limit.name);
     if (!verdict.allowed) {
@@ -144,10 +149,11 @@ function toDecision(rulings: readonly Ruling[], onOpen: (policy: string) => void
     return {
       policy: limit.name,
       limit: quota.limit,
-      windowMs: quota.windowUs / 1_000,
+      windowMs: limit.algorithm === 'concurrency' ? null : quota.windowUs / 1_000,
       remaining: verdict.remaining,
       retryAfterMs: verdict.retryAfterMs,
       resetAfterMs: verdict.resetAfterMs,
+      ...(partitionKeySecret !== undefined && { partitionKey: partitionKey(partitionKeySecret, subject) }),
     };
   });
   return { allowed: violated.length === 0, state, violated, policies, retryAfterMs, backend };

@@ -1,10 +1,13 @@
 import { show, type BackendMode } from '@roost/redis';
 import { isOutagePolicy, resolveLimits, type Limit } from './policies/limit.js';
-import type { OutagePolicy, ThrottleOptions } from './throttle.options.js';
+import { IPV6_PREFIX } from './requests/client-address.js';
+import { headerProblem } from './requests/header-dialects.js';
+import { TrustedProxies } from './requests/trusted-proxies.js';
+import type { HeaderDialect, OutagePolicy, ThrottleOptions } from './throttle.options.js';
 import { Tiers } from './policies/tiers.js';
 
 const KNOWN_OPTIONS = new Set(
-  'policies tiers tierOf userOf apiKeyOf headers outage backend connection replicas canaryPercent memoryMaxEntries proxy ipv6Prefix rejectCacheEntries refuseEarly stopLoss'.split(
+  'policies tiers tierOf userOf apiKeyOf headers outage backend connection replicas canaryPercent memoryMaxEntries proxy ipv6Prefix rejectCacheEntries refuseEarly stopLoss exposeHeaders partitionKeySecret'.split(
     ' ',
   ),
 );
@@ -19,7 +22,11 @@ export class ThrottleConfig {
   readonly replicas: number;
   readonly canaryPercent: number;
   readonly memoryMaxEntries: number;
-  readonly headers: { readonly draft: boolean; readonly legacy: boolean };
+  readonly headers: readonly HeaderDialect[];
+  readonly exposeHeaders: boolean;
+  readonly partitionKeySecret: string | undefined;
+  readonly proxy: TrustedProxies | undefined;
+  readonly ipv6Prefix: number;
   /** What is wrong with the options: when there is anything, the boot fails and nothing else here is of use. */
   readonly problems: readonly string[];
 
@@ -34,7 +41,11 @@ export class ThrottleConfig {
     this.replicas = options.replicas ?? 1;
     this.canaryPercent = options.canaryPercent ?? 100;
     this.memoryMaxEntries = options.memoryMaxEntries ?? 100_000;
-    this.headers = { draft: headers.includes('ratelimit'), legacy: headers.includes('x-ratelimit') };
+    this.headers = headers;
+    this.exposeHeaders = options.exposeHeaders ?? false;
+    this.partitionKeySecret = options.partitionKeySecret;
+    this.proxy = options.proxy === undefined ? undefined : new TrustedProxies(options.proxy, problems);
+    this.ipv6Prefix = options.ipv6Prefix ?? IPV6_PREFIX;
     this.policies = new Map(
       Object.entries(policies).map(([name, limits]) => [
         name,
@@ -52,10 +63,8 @@ export class ThrottleConfig {
 function problemsOf(options: ThrottleOptions): string[] {
   const problems: string[] = [];
   for (const name of Object.keys(options)) if (!KNOWN_OPTIONS.has(name)) problems.push(`Unknown option \`${name}\``);
-  const { headers, outage, backend, replicas, canaryPercent, memoryMaxEntries } = options;
-  if (headers?.some((each) => each !== 'ratelimit' && each !== 'x-ratelimit')) {
-    problems.push(`Expected \`headers\` to hold 'ratelimit' and 'x-ratelimit' only, got ${show(headers)}`);
-  }
+  const { outage, backend, replicas, canaryPercent, memoryMaxEntries } = options;
+  problems.push(...requestProblems(options));
   if (outage !== undefined && !isOutagePolicy(outage)) {
     problems.push(`Expected \`outage\` to be 'local', 'open' or 'closed', got ${show(outage)}`);
   }
@@ -76,6 +85,26 @@ function problemsOf(options: ThrottleOptions): string[] {
     if (options[name] !== undefined && typeof options[name] !== 'function') {
       problems.push(`Expected \`${name}\` to be a function, got ${show(options[name])}`);
     }
+  }
+  return problems;
+}
+
+function requestProblems({ headers, exposeHeaders, partitionKeySecret, ipv6Prefix }: ThrottleOptions): string[] {
+  const problems: string[] = [];
+  const problem = headers === undefined ? undefined : headerProblem(headers);
+  if (problem !== undefined) problems.push(problem);
+  if (exposeHeaders !== undefined && typeof exposeHeaders !== 'boolean') {
+    problems.push(`Expected \`exposeHeaders\` to be true or false, got ${show(exposeHeaders)}`);
+  }
+  // What it is stays out of the message: it is a secret.
+  if (
+    partitionKeySecret !== undefined &&
+    !(typeof partitionKeySecret === 'string' && partitionKeySecret.length >= 16)
+  ) {
+    problems.push('Expected `partitionKeySecret` to be a string of at least 16 characters');
+  }
+  if (ipv6Prefix !== undefined && !(Number.isInteger(ipv6Prefix) && ipv6Prefix >= 32 && ipv6Prefix <= 128)) {
+    problems.push(`Expected \`ipv6Prefix\` to be an integer from 32 to 128, got ${show(ipv6Prefix)}`);
   }
   return problems;
 }

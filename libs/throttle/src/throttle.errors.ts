@@ -1,7 +1,7 @@
 import { HttpException, HttpStatus } from '@nestjs/common';
 import { RoostError, show } from '@roost/redis';
 import type { Decision } from './decision.js';
-import { msToSeconds } from './requests/rate-limit.headers.js';
+import { msToSeconds } from './requests/header-dialects.js';
 
 /** Thrown by the guard when a limit is exceeded. HTTP 429 with `Retry-After`; its response is an RFC 9457 problem. */
 export class RateLimitExceededError extends HttpException {
@@ -110,7 +110,10 @@ export class UnknownPolicyError extends RoostError {
 function detailOf({ policies, violated, retryAfterMs }: Decision): string {
   const limits = policies
     .filter(({ policy }) => violated.includes(policy))
-    .map(({ policy, limit, windowMs }) => `"${policy}" allows ${limit} per ${msToSeconds(windowMs)} s`);
+    .map(({ policy, limit, windowMs }) => {
+      const per = windowMs === null ? 'at once' : `per ${msToSeconds(windowMs)} s`;
+      return `"${policy}" allows ${limit} ${per}`;
+    });
   const then = retryAfterMs === null ? 'Waiting will not help.' : `Try again in ${msToSeconds(retryAfterMs)} s.`;
   return `${limits.join(', ')}. ${then}`;
 }

@@ -8,6 +8,7 @@ import {
 } from '@nestjs/common';
 import { DiscoveryModule, DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { HealthRegistry, InvalidOptionsError, RedisConnections, type Backend } from '@roost/redis';
+import { ClientAddresses } from './requests/client-address.resolver.js';
 import { MemoryRateLimitStore } from './stores/memory-rate-limit.store.js';
 import { RateLimitPolicies } from './policies/rate-limit.policies.js';
 import { RateLimitResets } from './switching/rate-limit.resets.js';
@@ -120,11 +121,12 @@ const switching: FactoryProvider[] = [
     routes,
     ...stores,
     ...switching,
+    ClientAddresses,
     RateLimitSubjects,
     ThrottleMetrics,
     RateLimiter,
   ],
-  exports: [RateLimiter, RateLimitRoutes, RateLimitSubjects, ThrottleConfig],
+  exports: [RateLimiter, RateLimitRoutes, RateLimitSubjects, ClientAddresses, ThrottleConfig],
 })
 export class ThrottleModule extends ConfigurableModuleClass implements OnModuleInit, OnApplicationShutdown {
   constructor(

@@ -7,14 +7,16 @@ type Eventually<T> = T | Promise<T>;
 
 /**
  * Whom a limit counts: the client's address (IPv6 by /64), the user, the API key, the WebSocket connection, or what a
- * function says. Where there is no user, key, connection or answer, the address counts.
+ * function says, which is told the client's address (`unknown` when there is none). Where there is no user, key,
+ * connection or answer, the address counts.
+ * @example (_context, address) => clientAddress(address, { prefix: 48 })
  */
 export type KeySource =
   | 'ip'
   | 'user'
   | 'apiKey'
   | 'connection'
-  | ((context: ExecutionContext) => Eventually<string | number | undefined | null>);
+  | ((context: ExecutionContext, address: string) => Eventually<string | number | undefined | null>);
 
 /** A window of the calendar, in a time zone. */
 export type CalendarUnit = 'day' | 'month';
@@ -99,18 +101,39 @@ export type TierLimit = `${number}/${Duration}` | 'unlimited';
 /**
  * Which headers an answer carries besides `Retry-After`: `ratelimit` is draft-ietf-httpapi-ratelimit-headers-11 and
  * `ratelimit-166` its proposed successor; `draft-7` and `draft-6` the older drafts; `x-ratelimit` tells seconds until the
- * reset, `x-ratelimit-epoch` the moment of it, as GitHub does.
+ * reset, `x-ratelimit-epoch` the moment of it, as GitHub does. The first two tell of every limit (of ten at most, the
+ * nearest), the others of the nearest.
  */
 export type HeaderDialect = 'ratelimit' | 'ratelimit-166' | 'draft-7' | 'draft-6' | 'x-ratelimit' | 'x-ratelimit-epoch';
 
-/** Proxies that every request passes; `X-Forwarded-For` and the like are believed of nobody else. */
+/**
+ * Proxies by their vendor. `cloudflare` believes CF-Connecting-IP of Cloudflare's networks; `aws-alb` the last address in
+ * X-Forwarded-For, and `gcp` the last but one, of peers in private networks (`gcp` also of Google Front Ends).
+ */
+export type ProxyPreset = 'cloudflare' | 'aws-alb' | 'gcp';
+
+/**
+ * Proxies that every request passes; `X-Forwarded-For` and the like are believed of nobody else. What the HTTP adapter is
+ * told (`trust proxy`, `trustProxy`) does not matter then.
+ * @example { hops: 1 }
+ * @example { cidrs: ['cloudflare', '10.1.0.0/16'] }
+ */
 export type ProxyOptions =
-  | { /** How many proxies stand before the service. */ readonly hops: number }
-  | { /** Networks of the proxies. */ readonly cidrs: readonly string[] }
-  | 'cloudflare'
-  | 'aws-alb'
-  | 'gcp'
-  | 'fastly';
+  | {
+      /** How many proxies stand before the service, 0 for none. Whoever reaches it past them is believed, too. */
+      readonly hops: number;
+      readonly header?: 'x-forwarded-for' | 'forwarded';
+    }
+  | {
+      /** Networks of the proxies; also `'private'`, `'loopback'`, `'cloudflare'` and `'google'`. */
+      readonly cidrs: readonly string[];
+      /**
+       * The header that the proxies write, and the only one that is read then.
+       * @default `x-forwarded-for`, and `forwarded` (RFC 7239) where that is missing
+       */
+      readonly header?: 'x-forwarded-for' | 'forwarded';
+    }
+  | ProxyPreset;
 
 export interface StopLossOptions {
   /** The 95th percentile that trips it. */
@@ -137,8 +160,15 @@ export interface ThrottleOptions {
   readonly userOf?: (context: ExecutionContext) => Eventually<string | number | undefined | null>;
   /** The caller's API key. @default the header `x-api-key` */
   readonly apiKeyOf?: (context: ExecutionContext) => Eventually<string | undefined | null>;
-  /** @default ['ratelimit'] */
+  /** Several as long as no two write the same field. @default ['ratelimit'] */
   readonly headers?: readonly HeaderDialect[];
+  /** Lets scripts of other origins read these headers (CORS), by `Access-Control-Expose-Headers`. @default false */
+  readonly exposeHeaders?: boolean;
+  /**
+   * Tells in `pk` of the `RateLimit` field whom a limit counted, as a keyed digest (HMAC-SHA-256): for clients that act for
+   * several users. At least 16 characters, the same in every process. @default no `pk`
+   */
+  readonly partitionKeySecret?: string;
   /** What decides while Redis is lost, where a limit does not say. @default 'local' */
   readonly outage?: OutagePolicy;
   /** `memory` never touches Redis; `redis` fails the boot without it. @default the connection's */

@@ -1,4 +1,5 @@
-import { clientAddress } from './client-address.js';
+import fc from 'fast-check';
+import { clientAddress, partsOf } from './client-address.js';
 
 describe('clientAddress', () => {
   it.each([
@@ -11,6 +12,16 @@ describe('clientAddress', () => {
     ['61', '2001:DB8:1:2::', '2001:db8:1:2::/64'],
     ['61', '2001:db8:1:3::1', '2001:db8:1:3::/64'],
     ['62', '2001:db8:1234:5678::1.2.3.4', '2001:db8:1234:5678::/64'],
+    ['60', '0:0:0:0:0:ffff:1.2.3.4', '1.2.3.4'],
+    ['60', '0000:0000:0000:0000:0000:FFFF:0102:0304', '1.2.3.4'],
+    ['60', '::ffff:255.255.255.255', '255.255.255.255'],
+    ['60', '::ffff:0:1.2.3.4', '::/64'], // translated (RFC 2765), not mapped
+    ['NAT64', '64:ff9b::1.2.3.4', '1.2.3.4'],
+    ['NAT64', '64:ff9b::102:304', '1.2.3.4'],
+    ['NAT64', '64:ff9b:1::1.2.3.4', '64:ff9b:1::/64'], // a network's own prefix (RFC 8215)
+    ['62', '::1.2.3.4', '::/64'],
+    ['63', '0:0:0:0:0:0:0:1', '::1'],
+    ['63', '::1%lo', '::1'],
     ['63', '::1', '::1'],
     ['63', '127.0.0.1', '127.0.0.1'],
     ['63', '::ffff:127.0.0.1', '127.0.0.1'],
@@ -29,4 +40,60 @@ describe('clientAddress', () => {
   ])('%s: %s is counted as %s', (_number, address, counted) => {
     expect(clientAddress(address)).toBe(counted);
   });
+});
+
+describe('clientAddress with a prefix', () => {
+  it.each([
+    [32, '2001:db8::/32'],
+    [48, '2001:db8:1234::/48'],
+    [56, '2001:db8:1234:5600::/56'],
+    [64, '2001:db8:1234:5678::/64'],
+    [65, '2001:db8:1234:5678:8000::/65'],
+    [128, '2001:db8:1234:5678:9abc:def0:1234:5678/128'],
+  ])('of %d bits', (prefix, counted) => {
+    expect(clientAddress('2001:db8:1234:5678:9abc:def0:1234:5678', { prefix })).toBe(counted);
+  });
+
+  it('leaves IPv4 and loopback alone', () => {
+    expect(clientAddress('1.2.3.4', { prefix: 32 })).toBe('1.2.3.4');
+    expect(clientAddress('::ffff:1.2.3.4', { prefix: 32 })).toBe('1.2.3.4');
+    expect(clientAddress('::1', { prefix: 32 })).toBe('::1');
+  });
+
+  it.each([-1, 129, 0.5, NaN])('refuses %p bits', (prefix) => {
+    expect(() => clientAddress('1.2.3.4', { prefix })).toThrow(RangeError);
+  });
+});
+
+describe('partsOf', () => {
+  const groups = fc.array(fc.integer({ min: 0, max: 0xffff }), { minLength: 8, maxLength: 8 });
+  const mostlyZero = fc.array(fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 0xffff })), {
+    minLength: 8,
+    maxLength: 8,
+  });
+
+  it('reads whatever notation says the same', () => {
+    fc.assert(
+      fc.property(fc.oneof(groups, mostlyZero), (parts) => {
+        const full = parts
+          .map((part) => part.toString(16).padStart(4, '0'))
+          .join(':')
+          .toUpperCase();
+        const short = new URL(`http://[${full}]`).hostname.slice(1, -1);
+        const [high, low] = parts.slice(6) as [number, number];
+        const dotted = `${full.slice(0, 29)}:${high >> 8}.${high & 255}.${low >> 8}.${low & 255}%eth0`;
+        for (const written of [full, short, dotted]) expect(partsOf(written)).toEqual(parts);
+      }),
+    );
+  });
+
+  it.each(['::', '1::', '::1', '1::8', '1:2:3:4:5:6:7::', '::2:3:4:5:6:7:8', '::1.2.3.4', '1::1.2.3.4'])(
+    '%s',
+    (text) => {
+      const parts = partsOf(text);
+      expect(parts).toHaveLength(8);
+      const full = parts.map((part) => part.toString(16)).join(':');
+      expect(new URL(`http://[${full}]`).hostname).toBe(new URL(`http://[${text}]`).hostname);
+    },
+  );
 });

@@ -2,13 +2,15 @@ import { Injectable, Logger, type CanActivate, type ExecutionContext } from '@ne
 import { HttpAdapterHost } from '@nestjs/core';
 import { attachDecision, decisionOf, type Decision } from '../decision.js';
 import { isCost, type Limit } from '../policies/limit.js';
-import { closestOf, msToSeconds, rateLimitOf, rateLimitPolicyOf, retryAfterOf } from './rate-limit.headers.js';
+import { exposedHeaders, headersOf } from './rate-limit.headers.js';
 import { RateLimitRoutes } from '../policies/rate-limit.routes.js';
 import { RateLimitSubjects } from './rate-limit.subjects.js';
 import type { Charge } from '../switching/rate-limit.switch.js';
 import { RateLimiter } from '../rate-limiter.service.js';
 import { ThrottleConfig } from '../throttle.config.js';
 import { InvalidCostError, refusalOf } from '../throttle.errors.js';
+
+const EXPOSE_HEADERS = 'Access-Control-Expose-Headers';
 
 /**
  * Applies the limits of `@RateLimit` to HTTP requests, and puts the headers on their answers. Comes with the decorator;
@@ -68,20 +70,13 @@ export class RateLimitGuard implements CanActivate {
   #setHeaders(decision: Decision, response: unknown): void {
     const adapter = this.adapters.httpAdapter;
     if (decision.policies.length === 0 || adapter.isHeadersSent(response)) return;
-    const { draft, legacy } = this.config.headers;
-    if (draft && decision.state !== 'block') {
-      adapter.setHeader(response, 'RateLimit-Policy', rateLimitPolicyOf(decision));
-      adapter.setHeader(response, 'RateLimit', rateLimitOf(decision));
-    }
-    const closest = legacy && decision.state !== 'block' ? closestOf(decision) : undefined;
-    if (closest) {
-      adapter.setHeader(response, 'X-RateLimit-Limit', String(closest.limit));
-      adapter.setHeader(response, 'X-RateLimit-Remaining', String(closest.remaining));
-      adapter.setHeader(response, 'X-RateLimit-Reset', String(msToSeconds(closest.resetAfterMs)));
+    const { headers, exposeHeaders } = this.config;
+    for (const [name, value] of headersOf(decision, headers)) adapter.setHeader(response, name, value);
+    if (exposeHeaders) {
+      const already: unknown = adapter.getHeader(response, EXPOSE_HEADERS);
+      adapter.setHeader(response, EXPOSE_HEADERS, exposedHeaders(headers, already));
     }
     if (decision.allowed) return;
-    const retryAfter = retryAfterOf(decision);
-    if (retryAfter !== undefined) adapter.setHeader(response, 'Retry-After', retryAfter);
     // Set here, because Nest's own exception filter would answer with application/json.
     adapter.setHeader(response, 'Content-Type', 'application/problem+json; charset=utf-8');
   }

@@ -1,8 +1,28 @@
 import type { Decision, PolicyDecision } from '../decision.js';
+import type { HeaderDialect } from '../throttle.options.js';
+import { headerDialects, msToSeconds, type Header } from './header-dialects.js';
 
-/** Whole seconds, rounded up: who waits as long as told is never too early. */
-export function msToSeconds(ms: number): number {
-  return Math.ceil(ms / 1_000);
+/** A header with more is of no use to a client, and too long for some proxies. */
+const MAX_POLICIES = 10;
+
+const NONE: readonly Header[] = [];
+
+/**
+ * The headers of an answer: what the dialects tell of the limits, and `Retry-After` on a refusal when waiting helps. None
+ * when no limit applied.
+ */
+export function headersOf(decision: Decision, dialects: readonly HeaderDialect[], nowMs?: number): readonly Header[] {
+  const { allowed, policies, state } = decision;
+  if (policies.length === 0) return NONE;
+  const headers: Header[] = [];
+  // A limit that could not be asked has nothing to tell.
+  if (state !== 'block') {
+    const told = policies.length > MAX_POLICIES ? { ...decision, policies: nearest(decision) } : decision;
+    for (const dialect of dialects) headers.push(...headerDialects[dialect].encode(told, nowMs));
+  }
+  const retryAfter = allowed ? undefined : retryAfterOf(decision);
+  if (retryAfter !== undefined) headers.push(['Retry-After', retryAfter]);
+  return headers;
 }
 
 /** `Retry-After` of a refusal; undefined when waiting does not help. */
@@ -10,47 +30,19 @@ export function retryAfterOf({ retryAfterMs }: Decision): string | undefined {
   return retryAfterMs === null ? undefined : String(Math.max(msToSeconds(retryAfterMs), 1));
 }
 
-/** `RateLimit-Policy` of draft-ietf-httpapi-ratelimit-headers-11: every limit that applies. */
-export function rateLimitPolicyOf({ policies }: Decision): string {
-  let field = '';
-  for (const { policy, limit, windowMs } of policies) {
-    if (field !== '') field += ', ';
-    field += `${quoted(policy)};q=${integer(limit)};w=${integer(msToSeconds(windowMs))}`;
-  }
-  return field;
+/** `Access-Control-Expose-Headers` by which scripts of other origins can read ours besides those exposed already. */
+export function exposedHeaders(dialects: readonly HeaderDialect[], already: unknown): string {
+  const names = String(already ?? '')
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+  const known = new Set(names.map((name) => name.toLowerCase()));
+  const ours = [...new Set(dialects.flatMap((dialect) => headerDialects[dialect].fields)), 'Retry-After'];
+  return [...names, ...ours.filter((name) => !known.has(name.toLowerCase()))].join(', ');
 }
 
-/**
- * `RateLimit` of the same draft. A refusal names the limits that objected, with `t` the time until they would not, so
- * that `Retry-After` never lies before a `t`.
- */
-export function rateLimitOf({ allowed, policies, violated }: Decision): string {
-  let field = '';
-  for (const { policy, remaining, resetAfterMs, retryAfterMs } of policies) {
-    if (!allowed && !violated.includes(policy)) continue;
-    const ms = allowed ? resetAfterMs : retryAfterMs;
-    if (field !== '') field += ', ';
-    field += `${quoted(policy)};r=${integer(remaining)}`;
-    if (ms !== null) field += `;t=${integer(msToSeconds(ms))}`;
-  }
-  return field;
-}
-
-/** The limit that the older `X-RateLimit-*` headers tell, which have room for one: the one that objects or is nearest. */
-export function closestOf({ policies, violated }: Decision): PolicyDecision | undefined {
-  const candidates = violated.length > 0 ? policies.filter(({ policy }) => violated.includes(policy)) : policies;
-  return candidates.reduce<PolicyDecision | undefined>(
-    (closest, each) => (closest !== undefined && closest.remaining <= each.remaining ? closest : each),
-    undefined,
-  );
-}
-
-/** A structured-field string (RFC 9651 §3.3.3); names were checked to be printable ASCII at boot. */
-function quoted(name: string): string {
-  return /["\\]/.test(name) ? `"${name.replace(/["\\]/g, '\\$&')}"` : `"${name}"`;
-}
-
-/** Structured-field integers have at most 15 digits. */
-function integer(value: number): number {
-  return Math.min(value, 999_999_999_999_999);
+/** Those that object, then those with the least left. */
+function nearest({ policies, violated }: Decision): readonly PolicyDecision[] {
+  const distance = ({ policy, remaining }: PolicyDecision) => (violated.includes(policy) ? -1 : remaining);
+  return [...policies].sort((a, b) => distance(a) - distance(b)).slice(0, MAX_POLICIES);
 }

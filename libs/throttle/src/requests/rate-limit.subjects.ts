@@ -1,5 +1,6 @@
 import { Injectable, type ExecutionContext } from '@nestjs/common';
-import { clientAddress, networkOf } from './client-address.js';
+import { networkOf } from './client-address.js';
+import { ClientAddresses } from './client-address.resolver.js';
 import { subjectDigest, type SubjectKind } from '../stores/rate-limit.keys.js';
 import type { Limit } from '../policies/limit.js';
 import { ThrottleConfig } from '../throttle.config.js';
@@ -7,7 +8,6 @@ import { InvalidSubjectError } from '../throttle.errors.js';
 
 /** What is read of an HTTP request; all of it may be missing. */
 interface HttpRequest {
-  readonly ip?: unknown;
   readonly headers?: Readonly<Record<string, string | string[] | undefined>>;
   readonly user?: { readonly id?: unknown; readonly sub?: unknown } | null;
 }
@@ -18,14 +18,22 @@ export class RateLimitSubjects {
   // The last one, because the limits of a request often count the same subject: per second, per minute and per hour.
   #last: { readonly kind: SubjectKind; readonly subject: string; readonly digest: string } | undefined;
 
-  constructor(private readonly config: ThrottleConfig) {}
+  constructor(
+    private readonly config: ThrottleConfig,
+    private readonly addresses: ClientAddresses,
+  ) {}
 
   /** Whom a request is counted as; at once where nothing has to be waited for. */
   of({ key }: Limit, context: ExecutionContext): string | Promise<string> {
     if (key === 'ip') return this.#byAddress(context);
     if (key === 'connection') return this.#byAddress(context);
     const { userOf = defaultUserOf, apiKeyOf = defaultApiKeyOf } = this.config.options;
-    const found = key === 'user' ? userOf(context) : key === 'apiKey' ? apiKeyOf(context) : key(context);
+    const found =
+      key === 'user'
+        ? userOf(context)
+        : key === 'apiKey'
+          ? apiKeyOf(context)
+          : key(context, this.addresses.exactly(requestOf(context)));
     const kind = kindOf(key);
     return isThenable(found)
       ? found.then((subject) => this.#byName(kind, subject, context))
@@ -36,12 +44,12 @@ export class RateLimitSubjects {
   named(limit: Limit, subject: unknown): string {
     if (typeof subject !== 'string' || subject === '') throw new InvalidSubjectError(limit.name, subject);
     const kind = kindOf(limit.key);
-    return this.#digestOf(kind, kind === 'ip' ? (networkOf(subject) ?? subject) : subject);
+    return this.#digestOf(kind, kind === 'ip' ? this.#network(subject) : subject);
   }
 
   /** All that a subject may have been counted as by this limit: by its own kind, and by address where it had none. */
   everyName(limit: Limit, subject: string): readonly string[] {
-    const digests = [this.named(limit, subject), subjectDigest('ip', networkOf(subject) ?? subject)];
+    const digests = [this.named(limit, subject), subjectDigest('ip', this.#network(subject))];
     return digests[0] === digests[1] ? digests.slice(1) : digests;
   }
 
@@ -51,8 +59,11 @@ export class RateLimitSubjects {
   }
 
   #byAddress(context: ExecutionContext): string {
-    const request = context.switchToHttp().getRequest<HttpRequest | undefined>();
-    return this.#digestOf('ip', clientAddress(request?.ip));
+    return this.#digestOf('ip', this.addresses.of(requestOf(context)));
+  }
+
+  #network(subject: string): string {
+    return networkOf(subject, this.config.ipv6Prefix) ?? subject;
   }
 
   #digestOf(kind: SubjectKind, subject: string): string {
@@ -69,13 +80,17 @@ function kindOf(key: Limit['key']): SubjectKind {
 }
 
 function defaultUserOf(context: ExecutionContext): string | number | undefined {
-  const user = context.switchToHttp().getRequest<HttpRequest | undefined>()?.user;
+  const user = requestOf(context)?.user;
   return (user?.id ?? user?.sub) as string | number | undefined;
 }
 
 function defaultApiKeyOf(context: ExecutionContext): string | undefined {
-  const header = context.switchToHttp().getRequest<HttpRequest | undefined>()?.headers?.['x-api-key'];
+  const header = requestOf(context)?.headers?.['x-api-key'];
   return Array.isArray(header) ? header[0] : header;
+}
+
+function requestOf(context: ExecutionContext): HttpRequest | undefined {
+  return context.switchToHttp().getRequest<HttpRequest | undefined>();
 }
 
 function isThenable<T>(value: T | Promise<T>): value is Promise<T> {
