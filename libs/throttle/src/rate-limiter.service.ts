@@ -50,12 +50,20 @@ export class RateLimiter {
   ) {}
 
   /** Charges every limit of the policies when all allow, and none otherwise. A refusal is an answer, not an error. */
-  consume(policy: PolicyRef | readonly PolicyRef[], subject: Subject, options: ConsumeOptions = {}): Promise<Decision> {
+  consume(
+    policy: PolicyRef | readonly PolicyRef[],
+    subject: Subject,
+    options: ConsumeOptions = NOTHING_SPECIAL,
+  ): Promise<Decision> {
     return this.#decideAbout(policy, subject, options, 'consume');
   }
 
   /** Says what `consume` would say, and charges nothing. */
-  peek(policy: PolicyRef | readonly PolicyRef[], subject: Subject, options: ConsumeOptions = {}): Promise<Decision> {
+  peek(
+    policy: PolicyRef | readonly PolicyRef[],
+    subject: Subject,
+    options: ConsumeOptions = NOTHING_SPECIAL,
+  ): Promise<Decision> {
     return this.#decideAbout(policy, subject, options, 'peek');
   }
 
@@ -72,21 +80,27 @@ export class RateLimiter {
     return this.resets.reset(limits, (limit) => nameFor(limit, subject) as string);
   }
 
-  /** Decides about charges that the guard has put together. @internal */
-  async decide(charges: readonly Charge[], mode: DecideMode): Promise<Decision> {
+  /** Decides about charges that the guard has put together; at once where nobody has to be waited for. @internal */
+  decide(charges: readonly Charge[], mode: DecideMode): Decision | Promise<Decision> {
     const startedAt = performance.now();
-    return this.#decisionOf(await this.switched.decide(charges, mode), mode, startedAt);
+    const ruled = this.switched.decide(charges, mode);
+    return 'then' in ruled
+      ? ruled.then((rulings) => this.#decisionOf(rulings, mode, startedAt))
+      : this.#decisionOf(ruled, mode, startedAt);
   }
 
-  async #decideAbout(
+  // Not an async function, and none below it: each would cost as much as a decision in memory.
+  #decideAbout(
     policy: PolicyRef | readonly PolicyRef[],
     subject: Subject,
     options: ConsumeOptions,
     mode: DecideMode,
   ): Promise<Decision> {
-    const charges = this.#charges(this.policies.called(policy), subject, options);
-    const startedAt = performance.now();
-    return this.#decisionOf(await this.switched.decide(charges, mode), mode, startedAt);
+    try {
+      return Promise.resolve(this.decide(this.#charges(this.policies.called(policy), subject, options), mode));
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
   }
 
   #charges(limits: readonly Limit[], subject: Subject, { cost, tier }: ConsumeOptions): Charge[] {
@@ -115,6 +129,7 @@ export class RateLimiter {
   }
 }
 
+const NOTHING_SPECIAL: ConsumeOptions = {};
 const NOTHING_TO_COUNT = { allowed: true, state: 'allow', violated: [], policies: [], retryAfterMs: 0 } as const;
 
 /** A cost that is computed from a request has no answer outside of one. */

@@ -1,5 +1,6 @@
 import { Injectable, type ExecutionContext } from '@nestjs/common';
 import { clientAddress, networkOf } from './client-address.js';
+import { Memo } from '../stores/memo.js';
 import { subjectDigest, type SubjectKind } from '../stores/rate-limit.keys.js';
 import type { Limit } from '../policies/limit.js';
 import { ThrottleConfig } from '../throttle.config.js';
@@ -12,11 +13,22 @@ interface HttpRequest {
   readonly user?: { readonly id?: unknown; readonly sub?: unknown } | null;
 }
 
+/** So many subjects of a kind, and up to twice as many, need not be digested anew. */
+const REMEMBERED = 10_000;
+/** Longer subjects are digested each time: an attacker chooses how long they are. */
+const LONGEST_REMEMBERED = 128;
+
 /** Finds whom a limit counts, as the digest that stands in keys. */
 @Injectable()
 export class RateLimitSubjects {
-  // The last one, because the limits of a request often count the same subject: per second, per minute and per hour.
-  #last: { readonly kind: SubjectKind; readonly subject: string; readonly digest: string } | undefined;
+  // A digest costs more than all the rest of a decision in memory.
+  readonly #digests: Readonly<Record<SubjectKind, Memo<string>>> = {
+    ip: new Memo(REMEMBERED),
+    user: new Memo(REMEMBERED),
+    apiKey: new Memo(REMEMBERED),
+    connection: new Memo(REMEMBERED),
+    custom: new Memo(REMEMBERED),
+  };
 
   constructor(private readonly config: ThrottleConfig) {}
 
@@ -56,12 +68,18 @@ export class RateLimitSubjects {
   }
 
   #digestOf(kind: SubjectKind, subject: string): string {
-    const last = this.#last;
-    if (last?.kind === kind && last.subject === subject) return last.digest;
+    const digests = this.#digests[kind];
+    const known = digests.get(subject);
+    if (known !== undefined) return known;
     const digest = subjectDigest(kind, subject);
-    this.#last = { kind, subject, digest };
+    if (subject.length <= LONGEST_REMEMBERED) digests.set(copyOf(subject), digest);
     return digest;
   }
+}
+
+/** A part of a long header would keep all of the header in memory. */
+function copyOf(text: string): string {
+  return Buffer.from(text).toString();
 }
 
 function kindOf(key: Limit['key']): SubjectKind {
