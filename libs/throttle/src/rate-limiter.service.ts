@@ -82,11 +82,11 @@ export class RateLimiter {
 
   /** Decides about charges that the guard has put together; at once where nobody has to be waited for. @internal */
   decide(charges: readonly Charge[], mode: DecideMode): Decision | Promise<Decision> {
-    const startedAt = performance.now();
+    const startedAt = decisions.hasSubscribers || this.metrics.isTimed() ? performance.now() : undefined;
     const ruled = this.switched.decide(charges, mode);
-    return 'then' in ruled
-      ? ruled.then((rulings) => this.#decisionOf(rulings, mode, startedAt))
-      : this.#decisionOf(ruled, mode, startedAt);
+    if (!('then' in ruled)) return this.#decisionOf(ruled, mode, this.metrics.tookAtOnce(startedAt));
+    const askedAt = startedAt ?? performance.now();
+    return ruled.then((rulings) => this.#decisionOf(rulings, mode, performance.now() - askedAt));
   }
 
   // Not an async function, and none below it: each would cost as much as a decision in memory.
@@ -109,17 +109,17 @@ export class RateLimiter {
       const quota = limit.quota === 'byTier' ? this.config.tiers!.quotaOf(tier) : limit.quota;
       const taken = cost === undefined ? usualCostOf(limit) : cost;
       if (!isCost(taken)) throw new InvalidCostError(taken);
-      const digest = this.subjects.named(limit, nameFor(limit, subject));
-      if (quota !== 'unlimited') charges.push({ limit, quota, subject: digest, cost: taken });
+      const counted = this.subjects.named(limit, nameFor(limit, subject));
+      if (quota === 'unlimited') continue;
+      charges.push({ limit, quota, subject: counted.digest, key: counted.keyIn(limit.keys), cost: taken });
     }
     return charges;
   }
 
-  #decisionOf(rulings: readonly Ruling[], mode: DecideMode, startedAt: number): Decision {
+  #decisionOf(rulings: readonly Ruling[], mode: DecideMode, durationMs: number): Decision {
     if (rulings.length === 0) return { ...NOTHING_TO_COUNT, backend: this.switched.current };
     const decision = toDecision(rulings, (policy) => this.metrics.failedOpen(policy));
     if (mode === 'peek') return decision;
-    const durationMs = performance.now() - startedAt;
     this.metrics.took(durationMs / 1_000, decision.backend);
     const { allowed, state, violated, policies, backend } = decision;
     if (allowed) for (const { policy } of policies) this.metrics.decided(policy, state, backend);

@@ -1,7 +1,7 @@
 import { Injectable, type ExecutionContext } from '@nestjs/common';
 import { clientAddress, networkOf } from './client-address.js';
 import { Memo } from '../stores/memo.js';
-import { subjectDigest, type SubjectKind } from '../stores/rate-limit.keys.js';
+import { CountedSubject, subjectDigest, type SubjectKind } from '../stores/rate-limit.keys.js';
 import type { Limit } from '../policies/limit.js';
 import { ThrottleConfig } from '../throttle.config.js';
 import { InvalidSubjectError } from '../throttle.errors.js';
@@ -22,7 +22,7 @@ const LONGEST_REMEMBERED = 128;
 @Injectable()
 export class RateLimitSubjects {
   // A digest costs more than all the rest of a decision in memory.
-  readonly #digests: Readonly<Record<SubjectKind, Memo<string>>> = {
+  readonly #known: Readonly<Record<SubjectKind, Memo<CountedSubject>>> = {
     ip: new Memo(REMEMBERED),
     user: new Memo(REMEMBERED),
     apiKey: new Memo(REMEMBERED),
@@ -45,35 +45,35 @@ export class RateLimitSubjects {
   }
 
   /** Whom a limit counts when the caller names the subject: the same as when a request of that subject came in. */
-  named(limit: Limit, subject: unknown): string {
+  named(limit: Limit, subject: unknown): CountedSubject {
     if (typeof subject !== 'string' || subject === '') throw new InvalidSubjectError(limit.name, subject);
     const kind = kindOf(limit.key);
-    return this.#digestOf(kind, kind === 'ip' ? (networkOf(subject) ?? subject) : subject);
+    return this.#counted(kind, kind === 'ip' ? (networkOf(subject) ?? subject) : subject);
   }
 
   /** All that a subject may have been counted as by this limit: by its own kind, and by address where it had none. */
   everyName(limit: Limit, subject: string): readonly string[] {
-    const digests = [this.named(limit, subject), subjectDigest('ip', networkOf(subject) ?? subject)];
+    const digests = [this.named(limit, subject).digest, subjectDigest('ip', networkOf(subject) ?? subject)];
     return digests[0] === digests[1] ? digests.slice(1) : digests;
   }
 
   #byName(kind: SubjectKind, subject: unknown, context: ExecutionContext): string {
     const named = (typeof subject === 'string' && subject !== '') || typeof subject === 'number';
-    return named ? this.#digestOf(kind, String(subject)) : this.#byAddress(context);
+    return named ? this.#counted(kind, String(subject)).digest : this.#byAddress(context);
   }
 
   #byAddress(context: ExecutionContext): string {
     const request = context.switchToHttp().getRequest<HttpRequest | undefined>();
-    return this.#digestOf('ip', clientAddress(request?.ip));
+    return this.#counted('ip', clientAddress(request?.ip)).digest;
   }
 
-  #digestOf(kind: SubjectKind, subject: string): string {
-    const digests = this.#digests[kind];
-    const known = digests.get(subject);
-    if (known !== undefined) return known;
-    const digest = subjectDigest(kind, subject);
-    if (subject.length <= LONGEST_REMEMBERED) digests.set(copyOf(subject), digest);
-    return digest;
+  #counted(kind: SubjectKind, subject: string): CountedSubject {
+    const known = this.#known[kind];
+    let counted = known.get(subject);
+    if (counted !== undefined) return counted;
+    counted = new CountedSubject(subjectDigest(kind, subject));
+    if (subject.length <= LONGEST_REMEMBERED) known.set(copyOf(subject), counted);
+    return counted;
   }
 }
 

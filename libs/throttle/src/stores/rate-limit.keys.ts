@@ -22,9 +22,6 @@ export function limitKey(algorithm: AlgorithmName, policy: string, subject: stri
 export class LimitKeys {
   #head = '';
   #slot = '';
-  // One who asks often is asked about by the same key, whose hash is known.
-  #lastSubject = '';
-  #lastKey: Key | undefined;
 
   constructor(
     private readonly algorithm: AlgorithmName,
@@ -33,10 +30,8 @@ export class LimitKeys {
 
   /** Like {@link limitKey}; the subject has to be a digest, which stands in keys as it is. */
   of(subject: string): Key {
-    if (subject === this.#lastSubject) return this.#lastKey!;
     if (this.#head === '') this.#learn(subject);
-    this.#lastSubject = subject;
-    return (this.#lastKey = new Key(this.#head + subject, this.#slot));
+    return new Key(this.#head + subject, this.#slot);
   }
 
   #learn(subject: string): void {
@@ -52,4 +47,19 @@ export type SubjectKind = 'ip' | 'user' | 'apiKey' | 'connection' | 'custom';
 /** A subject as it stands in keys: who it is cannot be read from it. */
 export function subjectDigest(kind: SubjectKind, subject: string): string {
   return digest(`${kind}:${subject}`);
+}
+
+/** A subject's digest, and the key of the limit that counted it last: those of most subjects are counted by one. */
+export class CountedSubject {
+  #keys: LimitKeys | undefined;
+  #key: Key | undefined;
+
+  constructor(readonly digest: string) {}
+
+  /** Like {@link LimitKeys.of}; the same object while the same limit asks, so that its name is hashed once. */
+  keyIn(keys: LimitKeys): Key {
+    if (this.#keys === keys) return this.#key!;
+    this.#keys = keys;
+    return (this.#key = keys.of(this.digest));
+  }
 }

@@ -1,4 +1,4 @@
-import type { Backend, BackendMode, BackendName } from '@roost/redis';
+import type { Backend, BackendMode, BackendName, Key } from '@roost/redis';
 import { isRedisUnavailable, shareOf } from '@roost/redis';
 import type { Quota } from '../algorithms/algorithm.js';
 import type { Limit } from '../policies/limit.js';
@@ -16,6 +16,8 @@ export interface Charge {
   readonly quota: Quota;
   /** A digest: see `subjectDigest`. */
   readonly subject: string;
+  /** Where it is counted, when that is known already. @default `limit.keys.of(subject)` */
+  readonly key?: Key;
   readonly cost: number;
 }
 
@@ -155,9 +157,9 @@ export class RateLimitSwitch {
     return { redis: [...limits], memory: [...charged.limits] };
   }
 
-  #requestOf({ limit, quota, subject, cost }: Charge, place: BackendName): LimitRequest {
+  #requestOf({ limit, quota, subject, key, cost }: Charge, place: BackendName): LimitRequest {
     return {
-      key: limit.keys.of(subject),
+      key: key ?? limit.keys.of(subject),
       algorithm: limit.algorithm,
       limit: place === 'memory' ? this.#shareOf(quota) : quota.limit,
       windowUs: quota.windowUs,
