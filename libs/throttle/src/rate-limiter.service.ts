@@ -51,12 +51,20 @@ export class RateLimiter {
   ) {}
 
   /** Charges every limit of the policies when all allow, and none otherwise. A refusal is an answer, not an error. */
-  consume(policy: PolicyRef | readonly PolicyRef[], subject: Subject, options: ConsumeOptions = {}): Promise<Decision> {
+  consume(
+    policy: PolicyRef | readonly PolicyRef[],
+    subject: Subject,
+    options: ConsumeOptions = NOTHING_SPECIAL,
+  ): Promise<Decision> {
     return this.#decideAbout(policy, subject, options, 'consume');
   }
 
   /** Says what `consume` would say, and charges nothing. */
-  peek(policy: PolicyRef | readonly PolicyRef[], subject: Subject, options: ConsumeOptions = {}): Promise<Decision> {
+  peek(
+    policy: PolicyRef | readonly PolicyRef[],
+    subject: Subject,
+    options: ConsumeOptions = NOTHING_SPECIAL,
+  ): Promise<Decision> {
     return this.#decideAbout(policy, subject, options, 'peek');
   }
 
@@ -73,21 +81,27 @@ export class RateLimiter {
     return this.resets.reset(limits, (limit) => nameFor(limit, subject) as string);
   }
 
-  /** Decides about charges that the guard has put together. @internal */
-  async decide(charges: readonly Charge[], mode: DecideMode): Promise<Decision> {
-    const startedAt = performance.now();
-    return this.#decisionOf(await this.switched.decide(charges, mode), mode, startedAt);
+  /** Decides about charges that the guard has put together; at once where nobody has to be waited for. @internal */
+  decide(charges: readonly Charge[], mode: DecideMode): Decision | Promise<Decision> {
+    const startedAt = decisions.hasSubscribers || this.metrics.isTimed() ? performance.now() : undefined;
+    const ruled = this.switched.decide(charges, mode);
+    if (!('then' in ruled)) return this.#decisionOf(ruled, mode, this.metrics.tookAtOnce(startedAt));
+    const askedAt = startedAt ?? performance.now();
+    return ruled.then((rulings) => this.#decisionOf(rulings, mode, performance.now() - askedAt));
   }
 
-  async #decideAbout(
+  // Not an async function, and none below it: each would cost as much as a decision in memory.
+  #decideAbout(
     policy: PolicyRef | readonly PolicyRef[],
     subject: Subject,
     options: ConsumeOptions,
     mode: DecideMode,
   ): Promise<Decision> {
-    const charges = this.#charges(this.policies.called(policy), subject, options);
-    const startedAt = performance.now();
-    return this.#decisionOf(await this.switched.decide(charges, mode), mode, startedAt);
+    try {
+      return Promise.resolve(this.decide(this.#charges(this.policies.called(policy), subject, options), mode));
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
   }
 
   #charges(limits: readonly Limit[], subject: Subject, { cost, tier }: ConsumeOptions): Charge[] {
@@ -96,17 +110,17 @@ export class RateLimiter {
       const quota = limit.quota === 'byTier' ? this.config.tiers!.quotaOf(tier) : limit.quota;
       const taken = cost === undefined ? usualCostOf(limit) : cost;
       if (!isCost(taken)) throw new InvalidCostError(taken);
-      const digest = this.subjects.named(limit, nameFor(limit, subject));
-      if (quota !== 'unlimited') charges.push({ limit, quota, subject: digest, cost: taken });
+      const counted = this.subjects.named(limit, nameFor(limit, subject));
+      if (quota === 'unlimited') continue;
+      charges.push({ limit, quota, subject: counted.digest, key: counted.keyIn(limit.keys), cost: taken });
     }
     return charges;
   }
 
-  #decisionOf(rulings: readonly Ruling[], mode: DecideMode, startedAt: number): Decision {
+  #decisionOf(rulings: readonly Ruling[], mode: DecideMode, durationMs: number): Decision {
     if (rulings.length === 0) return { ...NOTHING_TO_COUNT, backend: this.switched.current };
     const decision = toDecision(rulings, this.config, (policy) => this.metrics.failedOpen(policy));
     if (mode === 'peek') return decision;
-    const durationMs = performance.now() - startedAt;
     this.metrics.took(durationMs / 1_000, decision.backend);
     const { allowed, state, violated, policies, backend } = decision;
     if (allowed) for (const { policy } of policies) this.metrics.decided(policy, state, backend);
@@ -116,6 +130,7 @@ export class RateLimiter {
   }
 }
 
+const NOTHING_SPECIAL: ConsumeOptions = {};
 const NOTHING_TO_COUNT = { allowed: true, state: 'allow', violated: [], policies: [], retryAfterMs: 0 } as const;
 
 /** A cost that is computed from a request has no answer outside of one. */

@@ -1,7 +1,8 @@
 import { Injectable, type ExecutionContext } from '@nestjs/common';
 import { networkOf } from './client-address.js';
 import { ClientAddresses } from './client-address.resolver.js';
-import { subjectDigest, type SubjectKind } from '../stores/rate-limit.keys.js';
+import { Memo } from '../stores/memo.js';
+import { CountedSubject, subjectDigest, type SubjectKind } from '../stores/rate-limit.keys.js';
 import type { Limit } from '../policies/limit.js';
 import { ThrottleConfig } from '../throttle.config.js';
 import { InvalidSubjectError } from '../throttle.errors.js';
@@ -12,11 +13,22 @@ interface HttpRequest {
   readonly user?: { readonly id?: unknown; readonly sub?: unknown } | null;
 }
 
+/** So many subjects of a kind, and up to twice as many, need not be digested anew. */
+const REMEMBERED = 10_000;
+/** Longer subjects are digested each time: an attacker chooses how long they are. */
+const LONGEST_REMEMBERED = 128;
+
 /** Finds whom a limit counts, as the digest that stands in keys. */
 @Injectable()
 export class RateLimitSubjects {
-  // The last one, because the limits of a request often count the same subject: per second, per minute and per hour.
-  #last: { readonly kind: SubjectKind; readonly subject: string; readonly digest: string } | undefined;
+  // A digest costs more than all the rest of a decision in memory.
+  readonly #known: Readonly<Record<SubjectKind, Memo<CountedSubject>>> = {
+    ip: new Memo(REMEMBERED),
+    user: new Memo(REMEMBERED),
+    apiKey: new Memo(REMEMBERED),
+    connection: new Memo(REMEMBERED),
+    custom: new Memo(REMEMBERED),
+  };
 
   constructor(
     private readonly config: ThrottleConfig,
@@ -41,38 +53,44 @@ export class RateLimitSubjects {
   }
 
   /** Whom a limit counts when the caller names the subject: the same as when a request of that subject came in. */
-  named(limit: Limit, subject: unknown): string {
+  named(limit: Limit, subject: unknown): CountedSubject {
     if (typeof subject !== 'string' || subject === '') throw new InvalidSubjectError(limit.name, subject);
     const kind = kindOf(limit.key);
-    return this.#digestOf(kind, kind === 'ip' ? this.#network(subject) : subject);
+    return this.#counted(kind, kind === 'ip' ? this.#network(subject) : subject);
   }
 
   /** All that a subject may have been counted as by this limit: by its own kind, and by address where it had none. */
   everyName(limit: Limit, subject: string): readonly string[] {
-    const digests = [this.named(limit, subject), subjectDigest('ip', this.#network(subject))];
+    const digests = [this.named(limit, subject).digest, subjectDigest('ip', this.#network(subject))];
     return digests[0] === digests[1] ? digests.slice(1) : digests;
   }
 
   #byName(kind: SubjectKind, subject: unknown, context: ExecutionContext): string {
     const named = (typeof subject === 'string' && subject !== '') || typeof subject === 'number';
-    return named ? this.#digestOf(kind, String(subject)) : this.#byAddress(context);
+    return named ? this.#counted(kind, String(subject)).digest : this.#byAddress(context);
   }
 
   #byAddress(context: ExecutionContext): string {
-    return this.#digestOf('ip', this.addresses.of(requestOf(context)));
+    return this.#counted('ip', this.addresses.of(requestOf(context))).digest;
   }
 
   #network(subject: string): string {
     return networkOf(subject, this.config.ipv6Prefix) ?? subject;
   }
 
-  #digestOf(kind: SubjectKind, subject: string): string {
-    const last = this.#last;
-    if (last?.kind === kind && last.subject === subject) return last.digest;
-    const digest = subjectDigest(kind, subject);
-    this.#last = { kind, subject, digest };
-    return digest;
+  #counted(kind: SubjectKind, subject: string): CountedSubject {
+    const known = this.#known[kind];
+    let counted = known.get(subject);
+    if (counted !== undefined) return counted;
+    counted = new CountedSubject(subjectDigest(kind, subject));
+    if (subject.length <= LONGEST_REMEMBERED) known.set(copyOf(subject), counted);
+    return counted;
   }
+}
+
+/** A part of a long header would keep all of the header in memory. */
+function copyOf(text: string): string {
+  return Buffer.from(text, 'utf16le').toString('utf16le'); // UTF-8 would make unpaired surrogates equal
 }
 
 function kindOf(key: Limit['key']): SubjectKind {

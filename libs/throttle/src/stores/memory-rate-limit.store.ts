@@ -1,7 +1,7 @@
 import type { Key } from '@roost/redis';
 import { charged, fits, resetUsOf, type Level } from '../algorithms/algorithm.js';
 import { RateLimitStore, type DecideMode, type LimitRequest, type StoreVerdict } from './rate-limit.store.js';
-import { Recency } from './recency.js';
+import { Recency, type Entry } from './recency.js';
 import { algorithms, verdictOf } from '../algorithms/verdict.js';
 
 export interface MemoryRateLimitStoreOptions {
@@ -45,6 +45,10 @@ export class MemoryRateLimitStore extends RateLimitStore {
     } catch (error) {
       return Promise.reject(error as Error);
     }
+  }
+
+  override decideNow(limits: readonly LimitRequest[], mode: DecideMode): StoreVerdict | undefined {
+    return this.#decide(limits, mode);
   }
 
   reset(keys: readonly Key[]): Promise<number> {
@@ -100,10 +104,31 @@ export class MemoryRateLimitStore extends RateLimitStore {
   }
 
   #decide(limits: readonly LimitRequest[], mode: DecideMode): StoreVerdict {
+    return limits.length === 1 ? this.#decideOne(limits[0]!, mode) : this.#decideSeveral(limits, mode);
+  }
+
+  #decideOne(limit: LimitRequest, mode: DecideMode): StoreVerdict {
     const nowUs = this.#nowUs();
-    const levels = limits.map((limit) => this.#levelOf(limit, nowUs));
+    const algorithm = algorithms[limit.algorithm];
+    const entry = this.#entries.find(limit.key.name);
+    const level = algorithm.level(entry?.value.state, limit, nowUs);
+    const allowed = fits(level, limit.limit, limit.cost);
+    if (!allowed || mode === 'peek' || limit.cost === 0) {
+      if (entry && !allowed && mode === 'consume') this.#entries.use(entry);
+      return { allowed, limits: [verdictOf(level, limit, allowed)] };
+    }
+    const after = charged(level, limit.cost);
+    this.#remember(entry, limit, after, nowUs);
+    return { allowed, limits: [verdictOf(after, limit, true)] };
+  }
+
+  #decideSeveral(limits: readonly LimitRequest[], mode: DecideMode): StoreVerdict {
+    const nowUs = this.#nowUs();
+    const entries = limits.map(({ key }) => this.#entries.find(key.name));
+    const levels = limits.map((limit, i) => algorithms[limit.algorithm].level(entries[i]?.value.state, limit, nowUs));
     const allowed = limits.every(({ limit, cost }, i) => fits(levels[i]!, limit, cost));
-    if (!allowed && mode === 'consume') for (const { key } of limits) this.#touch(key.name);
+    // Who keeps trying is remembered as long as who gets in.
+    if (!allowed && mode === 'consume') for (const entry of entries) if (entry) this.#entries.use(entry);
     return {
       allowed,
       limits: limits.map((limit, i) => {
@@ -111,20 +136,16 @@ export class MemoryRateLimitStore extends RateLimitStore {
         if (!allowed) return verdictOf(level, limit, fits(level, limit.limit, limit.cost));
         if (mode === 'peek' || limit.cost === 0) return verdictOf(level, limit, true);
         const after = charged(level, limit.cost);
-        this.#remember(limit, after, nowUs);
+        // Found anew: one limit may have pushed out another.
+        this.#remember(this.#entries.find(limit.key.name), limit, after, nowUs);
         return verdictOf(after, limit, true);
       }),
     };
   }
 
-  #levelOf(limit: LimitRequest, nowUs: number): Level {
-    return algorithms[limit.algorithm].level(this.#entries.find(limit.key.name)?.value.state, limit, nowUs);
-  }
-
-  #remember(limit: LimitRequest, level: Level, nowUs: number): void {
+  #remember(entry: Entry<Counted> | undefined, limit: LimitRequest, level: Level, nowUs: number): void {
     const state = algorithms[limit.algorithm].state(level, limit, nowUs);
     const expiresUs = nowUs + resetUsOf(level);
-    const entry = this.#entries.find(limit.key.name);
     if (entry) {
       entry.value.state = state;
       entry.value.expiresUs = expiresUs;
@@ -133,12 +154,6 @@ export class MemoryRateLimitStore extends RateLimitStore {
       if (this.#entries.size >= this.#maxEntries) this.#evict(nowUs);
       this.#entries.add(limit.key.name, { state, expiresUs });
     }
-  }
-
-  /** Who keeps trying is remembered as long as who gets in. */
-  #touch(name: string): void {
-    const entry = this.#entries.find(name);
-    if (entry) this.#entries.use(entry);
   }
 
   #evict(nowUs: number): void {

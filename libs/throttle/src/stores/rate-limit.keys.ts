@@ -48,3 +48,18 @@ export type SubjectKind = 'ip' | 'user' | 'apiKey' | 'connection' | 'custom';
 export function subjectDigest(kind: SubjectKind, subject: string): string {
   return digest(`${kind}:${subject}`);
 }
+
+/** A subject's digest, and the key of the limit that counted it last: those of most subjects are counted by one. */
+export class CountedSubject {
+  #keys: LimitKeys | undefined;
+  #key: Key | undefined;
+
+  constructor(readonly digest: string) {}
+
+  /** Like {@link LimitKeys.of}; the same object while the same limit asks, so that its name is hashed once. */
+  keyIn(keys: LimitKeys): Key {
+    if (this.#keys === keys) return this.#key!;
+    this.#keys = keys;
+    return (this.#key = keys.of(this.digest));
+  }
+}

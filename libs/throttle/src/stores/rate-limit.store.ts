@@ -72,6 +72,11 @@ export type DecideMode = 'consume' | 'peek';
 export abstract class RateLimitStore {
   /** Decides all limits of one request as one: either all are charged or none. Atomic among concurrent callers. */
   abstract decide(limits: readonly LimitRequest[], mode: DecideMode): Promise<StoreVerdict>;
+  /** The same at once, when nobody has to be waited for; `undefined`, and nothing charged, otherwise. */
+  decideNow(_limits: readonly LimitRequest[], _mode: DecideMode): StoreVerdict | undefined {
+    return undefined;
+  }
+
   /**
    * Settles held charges, each once: what is unknown, because it was settled or its window is over, changes nothing.
    * Resolves to how many were known.

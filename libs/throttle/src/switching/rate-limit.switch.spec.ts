@@ -10,6 +10,10 @@ class FakeRedis extends MemoryRateLimitStore {
   failure: Error | undefined;
   readonly asked: { mode: DecideMode; limits: number }[] = [];
 
+  override decideNow() {
+    return undefined;
+  }
+
   override decide(limits: readonly LimitRequest[], mode: DecideMode) {
     this.asked.push({ mode, limits: limits.length });
     return this.failure ? Promise.reject(this.failure) : super.decide(limits, mode);

@@ -1,8 +1,14 @@
-import type { Backend, BackendMode, BackendName } from '@roost/redis';
+import type { Backend, BackendMode, BackendName, Key } from '@roost/redis';
 import { isRedisUnavailable, shareOf } from '@roost/redis';
 import type { Quota } from '../algorithms/algorithm.js';
 import type { Limit } from '../policies/limit.js';
-import type { DecideMode, LimitRequest, LimitVerdict, RateLimitStore } from '../stores/rate-limit.store.js';
+import type {
+  DecideMode,
+  LimitRequest,
+  LimitVerdict,
+  RateLimitStore,
+  StoreVerdict,
+} from '../stores/rate-limit.store.js';
 
 /** What a request takes of one limit. */
 export interface Charge {
@@ -10,6 +16,8 @@ export interface Charge {
   readonly quota: Quota;
   /** A digest: see `subjectDigest`. */
   readonly subject: string;
+  /** Where it is counted, when that is known already. @default `limit.keys.of(subject)` */
+  readonly key?: Key;
   readonly cost: number;
 }
 
@@ -24,6 +32,9 @@ export interface Ruling {
   readonly place: Place;
   readonly verdict: LimitVerdict;
 }
+
+/** The answers to all charges of a request, in their order; of a request refused as `closed` only those. */
+export type Rulings = readonly Ruling[];
 
 export interface SwitchOptions {
   /** The feature's own mode; undefined follows the connection's. */
@@ -59,18 +70,30 @@ export class RateLimitSwitch {
     return this.options.mode !== 'memory' && this.backend.current === 'memory' && !DELIBERATE.has(this.backend.reason);
   }
 
-  async decide(charges: readonly Charge[], mode: DecideMode): Promise<readonly Ruling[]> {
-    const places = charges.map((charge) => this.#placeOf(charge, mode));
+  /** At once where nobody has to be waited for: a promise costs as much as a decision in memory. */
+  decide(charges: readonly Charge[], mode: DecideMode): Rulings | Promise<Rulings> {
+    const places: Place[] = [];
+    for (const charge of charges) places.push(this.#placeOf(charge, mode));
     try {
-      return await this.#decideAt(charges, places, mode);
+      const ruled = this.#decideAt(charges, places, mode);
+      return 'then' in ruled ? ruled.catch((error) => this.#fallBack(error, charges, places, mode)) : ruled;
     } catch (error) {
-      if (!places.includes('redis')) throw error;
-      // Whatever the reason, a limiter must not take the service down: a bug is reported and then treated as an outage.
-      // A call that timed out may still be charged in Redis, which errs on the strict side.
-      this.#report(error);
-      const fallback = charges.map(({ limit }, i) => (places[i] === 'redis' ? outagePlace(limit) : places[i]!));
-      return this.#decideAt(charges, fallback, mode);
+      return this.#fallBack(error, charges, places, mode);
     }
+  }
+
+  #fallBack(
+    error: unknown,
+    charges: readonly Charge[],
+    places: readonly Place[],
+    mode: DecideMode,
+  ): Rulings | Promise<Rulings> {
+    if (!places.includes('redis')) throw error;
+    // Whatever the reason, a limiter must not take the service down: a bug is reported and then treated as an outage.
+    // A call that timed out may still be charged in Redis, which errs on the strict side.
+    this.#report(error);
+    const fallback = charges.map(({ limit }, i) => (places[i] === 'redis' ? outagePlace(limit) : places[i]!));
+    return this.#decideAt(charges, fallback, mode);
   }
 
   #placeOf({ limit, quota, subject }: Charge, mode: DecideMode): Place {
@@ -82,25 +105,24 @@ export class RateLimitSwitch {
     return DELIBERATE.has(this.backend.reason) ? 'memory' : outagePlace(limit);
   }
 
-  #decideAt(charges: readonly Charge[], places: readonly Place[], mode: DecideMode): Promise<readonly Ruling[]> {
+  #decideAt(charges: readonly Charge[], places: readonly Place[], mode: DecideMode): Rulings | Promise<Rulings> {
     const place = places[0]!;
-    const oneStore = (place === 'redis' || place === 'memory') && places.every((each) => each === place);
-    return oneStore ? this.#decideTogether(charges, place, mode) : this.#decideApart(charges, places, mode);
+    for (const each of places) if (each !== place) return this.#decideApart(charges, places, mode);
+    if (place !== 'redis' && place !== 'memory') return this.#decideApart(charges, places, mode);
+    return this.#decideTogether(charges, place, mode);
   }
 
   /** The rule: one store decides all. */
-  async #decideTogether(charges: readonly Charge[], place: BackendName, mode: DecideMode): Promise<readonly Ruling[]> {
-    const requests = charges.map((charge) => this.#requestOf(charge, place));
-    const { limits } = await this[place].decide(requests, mode);
-    return charges.map((charge, i) => ({ charge, quota: requests[i]!, place, verdict: limits[i]! }));
+  #decideTogether(charges: readonly Charge[], place: BackendName, mode: DecideMode): Rulings | Promise<Rulings> {
+    const requests: LimitRequest[] = [];
+    for (const charge of charges) requests.push(this.#requestOf(charge, place));
+    const known = this[place].decideNow(requests, mode);
+    if (known !== undefined) return rulingsOf(charges, requests, place, known);
+    return this[place].decide(requests, mode).then((verdict) => rulingsOf(charges, requests, place, verdict));
   }
 
   /** The exception: during an outage, a canary or a ramp. */
-  async #decideApart(
-    charges: readonly Charge[],
-    places: readonly Place[],
-    mode: DecideMode,
-  ): Promise<readonly Ruling[]> {
+  async #decideApart(charges: readonly Charge[], places: readonly Place[], mode: DecideMode): Promise<Rulings> {
     if (places.includes('closed')) {
       const closed = charges.filter((_, i) => places[i] === 'closed');
       return closed.map((charge) => ({ charge, quota: charge.quota, place: 'closed', verdict: CLOSED }));
@@ -135,9 +157,9 @@ export class RateLimitSwitch {
     return { redis: [...limits], memory: [...charged.limits] };
   }
 
-  #requestOf({ limit, quota, subject, cost }: Charge, place: BackendName): LimitRequest {
+  #requestOf({ limit, quota, subject, key, cost }: Charge, place: BackendName): LimitRequest {
     return {
-      key: limit.keys.of(subject),
+      key: key ?? limit.keys.of(subject),
       algorithm: limit.algorithm,
       limit: place === 'memory' ? this.#shareOf(quota) : quota.limit,
       windowUs: quota.windowUs,
@@ -153,6 +175,19 @@ export class RateLimitSwitch {
   #report(error: unknown): void {
     if (!isRedisUnavailable(error)) this.onBug(error);
   }
+}
+
+function rulingsOf(
+  charges: readonly Charge[],
+  requests: readonly LimitRequest[],
+  place: BackendName,
+  { limits }: StoreVerdict,
+): Rulings {
+  const rulings: Ruling[] = [];
+  for (let i = 0; i < charges.length; i++) {
+    rulings.push({ charge: charges[i]!, quota: requests[i]!, place, verdict: limits[i]! });
+  }
+  return rulings;
 }
 
 function outagePlace({ outage }: Limit): Place {
