@@ -1,8 +1,21 @@
 import type { Key } from '@roost/redis';
-import { charged, fits, resetUsOf, type Level } from '../algorithms/algorithm.js';
-import { RateLimitStore, type DecideMode, type LimitRequest, type StoreVerdict } from './rate-limit.store.js';
-import { Recency, type Entry } from './recency.js';
-import { algorithms, verdictOf } from '../algorithms/verdict.js';
+import { neverFits } from '../algorithms/algorithm.js';
+import { algorithms, blockedVerdict, verdictOf } from '../algorithms/verdict.js';
+import { BoundedEntries } from './bounded-entries.js';
+import { checkChanges, checkMs, checkRequests, checkSettlements } from './checks.js';
+import {
+  RateLimitStore,
+  type BlockRule,
+  type DecideMode,
+  type LimitRequest,
+  type LimitVerdict,
+  type Settlement,
+  type StoreVerdict,
+} from './rate-limit.store.js';
+import type { Entry } from './recency.js';
+import { Block, Violations } from './tallies/block.js';
+import { Tallies } from './tallies/tallies.js';
+import type { Tally } from './tallies/tally.js';
 
 export interface MemoryRateLimitStoreOptions {
   /** How many limits are remembered; beyond it the one unused for longest is forgotten. @default 100_000 */
@@ -15,70 +28,94 @@ export interface MemoryRateLimitStoreOptions {
   readonly onEvict?: () => void;
 }
 
-interface Counted {
-  state: unknown;
-  expiresUs: number;
+type Counted = Tally | Block | Violations;
+
+/** One limit of a request as it is before it is answered. */
+interface Looked {
+  readonly entry: Entry<Counted> | undefined;
+  /** Not among the entries yet when the subject is new, or was blocked. */
+  readonly tally: Tally;
+  readonly snapshot: unknown;
+  readonly fits: boolean;
+  /** For how long it is blocked; 0 when it is not. */
+  readonly blockedUs: number;
 }
 
 /** Counts in this process, with the same results as Redis. Bounded: when full, forgets whom it has not seen for longest. */
 export class MemoryRateLimitStore extends RateLimitStore {
-  readonly #entries = new Recency<Counted>();
-  readonly #maxEntries: number;
+  readonly #entries: BoundedEntries<Counted>;
+  readonly #tallies = new Tallies();
   readonly #nowUs: () => number;
-  readonly #onEvict: (() => void) | undefined;
   readonly #sweeper: NodeJS.Timeout;
-  #evicted = 0;
 
   constructor(options: MemoryRateLimitStoreOptions = {}) {
     super();
     const { maxEntries = 100_000, nowUs = processClockUs, sweepMs = 5_000, onEvict } = options;
-    this.#maxEntries = maxEntries;
+    this.#entries = new BoundedEntries(maxEntries, onEvict);
     this.#nowUs = nowUs;
-    this.#onEvict = onEvict;
     // One timer for all keys, made here and not in the first request, whose async context it would keep alive.
     this.#sweeper = setInterval(() => this.sweep(), sweepMs).unref();
   }
 
   decide(limits: readonly LimitRequest[], mode: DecideMode): Promise<StoreVerdict> {
-    try {
-      return Promise.resolve(this.#decide(limits, mode));
-    } catch (error) {
-      return Promise.reject(error as Error);
-    }
+    return atOnce(() => this.decideNow(limits, mode)!);
   }
 
   override decideNow(limits: readonly LimitRequest[], mode: DecideMode): StoreVerdict | undefined {
-    return this.#decide(limits, mode);
+    checkRequests(limits, mode);
+    const nowUs = this.#nowUs();
+    if (limits.length === 1) {
+      const looked = this.#look(limits[0]!, nowUs);
+      return { allowed: looked.fits, limits: [this.#answer(limits[0]!, looked, looked.fits, mode, nowUs)] };
+    }
+    const all = limits.map((limit) => this.#look(limit, nowUs));
+    const allowed = all.every(({ fits }) => fits);
+    return { allowed, limits: limits.map((limit, i) => this.#answer(limit, all[i]!, allowed, mode, nowUs)) };
+  }
+
+  settle(settlements: readonly Settlement[]): Promise<number> {
+    return this.#toHeld(settlements, (tally, each, nowUs) => tally.settle(each, nowUs));
+  }
+
+  renew(settlements: readonly Settlement[]): Promise<number> {
+    return this.#toHeld(settlements, (tally, each, nowUs) => tally.renew?.(each, nowUs) ?? false);
+  }
+
+  adjust(limits: readonly LimitRequest[]): Promise<readonly LimitVerdict[]> {
+    return atOnce(() => {
+      checkChanges(limits);
+      const nowUs = this.#nowUs();
+      return limits.map((limit) => {
+        const { tally, blockedUs } = this.#look(limit, nowUs);
+        if (blockedUs === 0 && limit.cost !== 0 && limit.limit > 0) {
+          tally.adjust(limit, nowUs);
+          this.#entries.set(limit.key.name, tally, nowUs);
+        }
+        const next = { ...limit, cost: 1 };
+        return this.#answer(next, this.#look(next, nowUs), false, 'peek', nowUs);
+      });
+    });
+  }
+
+  block(keys: readonly Key[], forMs: number): Promise<void> {
+    return atOnce(() => {
+      checkMs('forMs', forMs);
+      const nowUs = this.#nowUs();
+      for (const { name } of keys) this.#entries.set(name, new Block(nowUs + forMs * 1_000), nowUs);
+    });
+  }
+
+  unblock(keys: readonly Key[]): Promise<number> {
+    return this.#forget(keys, (value) => value instanceof Block);
+  }
+
+  violations(keys: readonly Key[]): Promise<readonly number[]> {
+    const nowUs = this.#nowUs();
+    return atOnce(() => keys.map(({ name }) => this.#violations(name, nowUs)));
   }
 
   reset(keys: readonly Key[]): Promise<number> {
-    const found = keys.map((key) => this.#entries.find(key.name)).filter((entry) => entry !== undefined);
-    for (const entry of found) this.#entries.delete(entry);
-    return Promise.resolve(found.length);
-  }
-
-  settle(): Promise<number> {
-    return Promise.reject(new Error('not yet'));
-  }
-
-  renew(): Promise<number> {
-    return Promise.reject(new Error('not yet'));
-  }
-
-  adjust(): Promise<never> {
-    return Promise.reject(new Error('not yet'));
-  }
-
-  block(): Promise<void> {
-    return Promise.reject(new Error('not yet'));
-  }
-
-  unblock(): Promise<number> {
-    return Promise.reject(new Error('not yet'));
-  }
-
-  violations(): Promise<never> {
-    return Promise.reject(new Error('not yet'));
+    return this.#forget(keys, () => true);
   }
 
   /** How many limits are remembered now. */
@@ -88,13 +125,12 @@ export class MemoryRateLimitStore extends RateLimitStore {
 
   /** How many limits were forgotten before their time because the store was full. */
   get evicted(): number {
-    return this.#evicted;
+    return this.#entries.evicted;
   }
 
   /** Forgets what has expired. */
   sweep(): void {
-    const nowUs = this.#nowUs();
-    for (const entry of this.#entries) if (entry.value.expiresUs <= nowUs) this.#entries.delete(entry);
+    this.#entries.sweep(this.#nowUs());
   }
 
   /** Stops sweeping and forgets everything. */
@@ -103,65 +139,79 @@ export class MemoryRateLimitStore extends RateLimitStore {
     this.#entries.clear();
   }
 
-  #decide(limits: readonly LimitRequest[], mode: DecideMode): StoreVerdict {
-    return limits.length === 1 ? this.#decideOne(limits[0]!, mode) : this.#decideSeveral(limits, mode);
-  }
-
-  #decideOne(limit: LimitRequest, mode: DecideMode): StoreVerdict {
-    const nowUs = this.#nowUs();
-    const algorithm = algorithms[limit.algorithm];
+  #look(limit: LimitRequest, nowUs: number): Looked {
     const entry = this.#entries.find(limit.key.name);
-    const level = algorithm.level(entry?.value.state, limit, nowUs);
-    const allowed = fits(level, limit.limit, limit.cost);
-    if (!allowed || mode === 'peek' || limit.cost === 0) {
-      if (entry && !allowed && mode === 'consume') this.#entries.use(entry);
-      return { allowed, limits: [verdictOf(level, limit, allowed)] };
+    const found = entry?.value;
+    const blockedUs = found instanceof Block ? Math.max(found.expiresUs - nowUs, 0) : 0;
+    const tally = found === undefined || found instanceof Block ? this.#tallies.of(limit.algorithm) : (found as Tally);
+    const snapshot = tally.look(limit, nowUs);
+    const fits =
+      blockedUs === 0 &&
+      !neverFits(limit, limit.cost) &&
+      algorithms[limit.algorithm].fits(snapshot, limit, limit.cost, nowUs);
+    return { entry, tally, snapshot, fits, blockedUs };
+  }
+
+  /** What the limit says, and what follows from it. `entry` may have been pushed out by another limit of the request. */
+  #answer(limit: LimitRequest, looked: Looked, allowed: boolean, mode: DecideMode, nowUs: number): LimitVerdict {
+    const { entry, tally, snapshot, fits } = looked;
+    let { blockedUs } = looked;
+    const algorithm = algorithms[limit.algorithm];
+    if (mode === 'consume' && allowed && limit.cost > 0) {
+      const after = algorithm.charged(snapshot, limit, limit.cost);
+      tally.charge(limit, nowUs);
+      if (entry?.value === tally && entry.listed) this.#entries.use(entry);
+      else this.#entries.set(limit.key.name, tally, nowUs);
+      return verdictOf(algorithm, after, limit, limit.cost, nowUs, true);
     }
-    const after = charged(level, limit.cost);
-    this.#remember(entry, limit, after, nowUs);
-    return { allowed, limits: [verdictOf(after, limit, true)] };
-  }
-
-  #decideSeveral(limits: readonly LimitRequest[], mode: DecideMode): StoreVerdict {
-    const nowUs = this.#nowUs();
-    const entries = limits.map(({ key }) => this.#entries.find(key.name));
-    const levels = limits.map((limit, i) => algorithms[limit.algorithm].level(entries[i]?.value.state, limit, nowUs));
-    const allowed = limits.every(({ limit, cost }, i) => fits(levels[i]!, limit, cost));
-    // Who keeps trying is remembered as long as who gets in.
-    if (!allowed && mode === 'consume') for (const entry of entries) if (entry) this.#entries.use(entry);
-    return {
-      allowed,
-      limits: limits.map((limit, i) => {
-        const level = levels[i]!;
-        if (!allowed) return verdictOf(level, limit, fits(level, limit.limit, limit.cost));
-        if (mode === 'peek' || limit.cost === 0) return verdictOf(level, limit, true);
-        const after = charged(level, limit.cost);
-        // Found anew: one limit may have pushed out another.
-        this.#remember(this.#entries.find(limit.key.name), limit, after, nowUs);
-        return verdictOf(after, limit, true);
-      }),
-    };
-  }
-
-  #remember(entry: Entry<Counted> | undefined, limit: LimitRequest, level: Level, nowUs: number): void {
-    const state = algorithms[limit.algorithm].state(level, limit, nowUs);
-    const expiresUs = nowUs + resetUsOf(level);
-    if (entry) {
-      entry.value.state = state;
-      entry.value.expiresUs = expiresUs;
-      this.#entries.use(entry);
-    } else {
-      if (this.#entries.size >= this.#maxEntries) this.#evict(nowUs);
-      this.#entries.add(limit.key.name, { state, expiresUs });
+    if (mode === 'consume' && !allowed) {
+      if (entry?.listed) this.#entries.use(entry); // who keeps trying is remembered as long as who gets in
+      if (!fits && blockedUs === 0 && limit.block && limit.cost > 0 && limit.limit > 0) {
+        blockedUs = this.#violated(limit.key.name, limit.block, nowUs);
+      }
     }
+    if (blockedUs > 0 && limit.limit > 0) return blockedVerdict(limit, limit.cost, blockedUs);
+    return verdictOf(algorithm, snapshot, limit, limit.cost, nowUs, fits);
   }
 
-  #evict(nowUs: number): void {
-    const oldest = this.#entries.oldest!;
-    this.#entries.delete(oldest);
-    if (oldest.value.expiresUs <= nowUs) return;
-    this.#evicted++;
-    this.#onEvict?.();
+  /** Counts a refusal. Every so many of them block: returns for how long. */
+  #violated(name: string, { after, forMs, withinMs, violations }: BlockRule, nowUs: number): number {
+    const count = this.#violations(violations.name, nowUs) + 1;
+    this.#entries.set(violations.name, new Violations(count, nowUs + withinMs * 1_000), nowUs);
+    if (count % after !== 0) return 0;
+    this.#entries.set(name, new Block(nowUs + forMs * 1_000), nowUs);
+    return forMs * 1_000;
+  }
+
+  #violations(name: string, nowUs: number): number {
+    const found = this.#entries.find(name)?.value;
+    return found instanceof Violations && found.expiresUs > nowUs ? found.count : 0;
+  }
+
+  #toHeld(
+    settlements: readonly Settlement[],
+    apply: (tally: Tally, settlement: Settlement, nowUs: number) => boolean,
+  ): Promise<number> {
+    return atOnce(() => {
+      checkSettlements(settlements);
+      const nowUs = this.#nowUs();
+      const known = settlements.filter((each) => {
+        const found = this.#entries.find(each.key.name)?.value;
+        return found !== undefined && !(found instanceof Block) && apply(found as Tally, each, nowUs);
+      });
+      return known.length;
+    });
+  }
+
+  #forget(keys: readonly Key[], which: (value: Counted) => boolean): Promise<number> {
+    return atOnce(() => {
+      const nowUs = this.#nowUs();
+      const forgotten = keys.filter(({ name }) => {
+        const entry = this.#entries.find(name);
+        return entry !== undefined && which(entry.value) && this.#entries.delete(entry, nowUs);
+      });
+      return forgotten.length;
+    });
   }
 }
 
@@ -169,4 +219,13 @@ const { timeOrigin } = performance;
 
 function processClockUs(): number {
   return Math.floor((timeOrigin + performance.now()) * 1_000);
+}
+
+/** A promise of what is done already. */
+function atOnce<T>(run: () => T): Promise<T> {
+  try {
+    return Promise.resolve(run());
+  } catch (error) {
+    return Promise.reject(error as Error);
+  }
 }
