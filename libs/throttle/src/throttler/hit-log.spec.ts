@@ -45,6 +45,19 @@ function openMemory(): OpenedHitLog {
   return { log, setClock: (ms) => void (nowMs = ms) };
 }
 
+/** Forgets at every step what a key of Redis would not outlive. */
+function openSwept(): OpenedHitLog {
+  let nowMs = EPOCH_MS;
+  const log = new MemoryHitLog({ maxEntries: 1_000, now: () => nowMs });
+  return {
+    log,
+    setClock: (ms) => {
+      nowMs = ms;
+      log.sweep();
+    },
+  };
+}
+
 function openRedis(): OpenedHitLog {
   const clock = `test-clock:${Math.random()}`;
   const time = `(function() local t = redis.call('GET', '${clock}') + 0; return { math.floor(t / 1000), t % 1000 * 1000 } end)()`;
@@ -67,8 +80,9 @@ let keys = 0;
 
 describe.each([
   ['memory', openMemory, 300],
-  ['redis', openRedis, 60],
-] as const)('hit log: %s', (_name, open, runs) => {
+  ['memory, swept', openSwept, 300],
+  ['redis', openRedis, 200],
+] as const)('hit log: %s', (name, open, runs) => {
   let opened: OpenedHitLog;
   let storage: RoostThrottlerStorage;
 
@@ -78,9 +92,9 @@ describe.each([
     keys++;
   });
 
-  async function hit(seconds: number, ttl: number, limit: number, blockDuration: number, name = 'default') {
+  async function hit(seconds: number, ttl: number, limit: number, blockDuration: number, throttler = 'default') {
     await opened.setClock(EPOCH_MS + Math.round(seconds * 1_000));
-    return storage.increment(`key-${keys}`, ttl, limit, blockDuration, name);
+    return storage.increment(`key-${keys}`, ttl, limit, blockDuration, throttler);
   }
 
   async function many(seconds: number, ...hits: Omit<ThrottlerHit, 'key'>[]) {
@@ -189,20 +203,22 @@ describe.each([
 
   it('27-33: answers as the memory store of @nestjs/throttler does, whatever the schedule', async () => {
     // Blocks and ttls of few lengths, so that ends of both coincide; a ttl that changes makes hits expire out of order.
-    const length = fc.constantFrom(0, 1, 300, 999, 1_000, 1_001, 3_000, 10_000);
+    const length = fc.constantFrom(0, 300, 999, 1_000, 1_000, 3_000, 3_000, 10_000);
     const step = fc.record({
-      wait: fc.constantFrom(0, 0, 0, 1, 299, 300, 500, 1_000, 2_000, 20_000),
+      wait: fc.constantFrom(0, 0, 0, 1, 299, 300, 700, 1_000, 2_000, 3_000),
       ttl: length,
-      limit: fc.integer({ min: 1, max: 4 }),
+      limit: fc.integer({ min: 1, max: 3 }),
       block: length,
-      key: fc.constantFrom('a', 'b'),
+      key: fc.constantFrom('a', 'a', 'b'),
     });
     const config = {
-      ttl: fc.option(length),
-      limit: fc.option(fc.integer({ min: 1, max: 4 })),
-      block: fc.option(length),
+      ttl: fc.option(length, { freq: 2 }),
+      limit: fc.option(fc.integer({ min: 1, max: 3 })),
+      // The reference forgets a block that ended unseen when it sweeps, and clears the hits of those without a block until
+      // then: what a key sees that is blocked at times and at times not depends on the minute.
+      block: name === 'memory, swept' ? length : fc.option(length),
     };
-    const schedule = fc.record({ ...config, steps: fc.array(step, { maxLength: 40 }) });
+    const schedule = fc.record({ ...config, steps: fc.array(step, { minLength: 10, maxLength: 60, size: 'max' }) });
     jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'performance', 'queueMicrotask'], now: EPOCH_MS });
     try {
       await fc.assert(
@@ -261,8 +277,8 @@ describe.each([
 
   it('agrees with itself about what is left alone', async () => {
     const verdicts: (readonly HitVerdict[])[] = [];
-    const ask = (name: string, limit: number): HitLimit => ({
-      key: hitsKeyOf(name, `v-${keys}`),
+    const ask = (throttler: string, limit: number): HitLimit => ({
+      key: hitsKeyOf(throttler, `v-${keys}`),
       ttlMs: 1_000,
       limit,
       blockMs: 0,
