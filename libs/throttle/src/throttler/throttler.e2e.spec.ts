@@ -276,7 +276,7 @@ describe.each(Object.entries(adapters))('@roost/throttle/throttler on %s', (adap
     }
     @Injectable()
     class ByUser extends RoostThrottlerGuard {
-      protected override getTracker(req: Record<string, never>): Promise<string> {
+      protected override getTracker(req: Record<string, unknown>): Promise<string> {
         return Promise.resolve((req['headers'] as Record<string, string>)['x-user'] ?? 'nobody');
       }
     }
@@ -332,7 +332,7 @@ describe.each(Object.entries(adapters))('@roost/throttle/throttler on %s', (adap
   it('69: finds the client behind a proxy, where the guard of the throttler README finds the proxy on Fastify', async () => {
     @Injectable()
     class BehindProxy extends ThrottlerGuard {
-      protected override getTracker(req: Record<string, never>): Promise<string> {
+      protected override getTracker(req: Record<string, unknown>): Promise<string> {
         const ips = req['ips'] as string[];
         return Promise.resolve(ips.length > 0 ? ips[0]! : (req['ip'] as string));
       }

@@ -1,5 +1,5 @@
 import { Inject, Injectable, Optional, type ExecutionContext } from '@nestjs/common';
-import { ThrottlerGuard } from '@nestjs/throttler';
+import { ThrottlerGuard, type ThrottlerOptions } from '@nestjs/throttler';
 import { createHash } from 'node:crypto';
 import { takesHeaders, throttledRequestOf } from './throttler.contexts.js';
 import { setCompatHeaders, setModernHeaders, setRetryAfter, type Throttled } from './throttler.headers.js';
@@ -52,15 +52,19 @@ export class RoostThrottlerGuard extends ThrottlerGuard {
     let req: Request | undefined;
     for (const route of this.#routeThrottlers.of(context)) {
       const { throttler } = route;
-      const skipIf = throttler.skipIf || this.commonOptions.skipIf;
-      // Awaited: a promise is true, whatever it resolves to. One that throws refuses the request by its error.
-      if (route.skipped || (skipIf && (await skipIf(context)))) continue;
+      if (route.skipped || (await this.#skips(throttler, context))) continue;
       req ??= this.getRequestResponse(context).req;
       const agents = throttler.ignoreUserAgents ?? this.commonOptions.ignoreUserAgents;
       if (Array.isArray(agents) && matchesAny(agents, userAgentOf(req))) continue;
       asked.push(await this.#askOne(context, route, req));
     }
     return asked;
+  }
+
+  /** Awaited, though its type says at once: a promise is true, whatever it resolves to. What it throws ends the request. */
+  #skips(throttler: ThrottlerOptions, context: ExecutionContext): boolean | Promise<boolean> {
+    const skipIf = throttler.skipIf || this.commonOptions.skipIf;
+    return skipIf !== undefined && skipIf(context);
   }
 
   async #askOne(context: ExecutionContext, route: RouteThrottler, req: Request): Promise<Asked> {
