@@ -353,6 +353,9 @@ describe.each(Object.entries(adapters))('@roost/throttle/throttler on %s', (adap
     expect(await clients(await open({ throttlers, adapter: trusting }))).toEqual([200, 200, 429]);
     await server.command('FLUSHALL');
     expect(await clients(await open({ throttlers }))).toEqual([200, 429, 429]); // nobody is trusted unless told
+    await server.command('FLUSHALL');
+    const told = await open({ throttlers, roost: { proxy: { hops: 1 } } }); // a number, which Fastify does not heed
+    expect(await clients(told)).toEqual([200, 200, 429]);
   });
 
   it('83: waits for a skipIf that resolves later, and does not pass by one that throws', async () => {

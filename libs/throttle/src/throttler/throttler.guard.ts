@@ -6,6 +6,7 @@ import { setCompatHeaders, setModernHeaders, setRetryAfter, type Throttled } fro
 import { numberOf, RouteThrottlers, type RouteThrottler } from './throttler.metadata.js';
 import { ThrottlerConfig } from './throttler.options.js';
 import { ThrottlerRoutes } from './throttler.routes.js';
+import type { RequestHeaders, TrustedProxies } from '../requests/trusted-proxies.js';
 import type { RoostThrottlerStorage, ThrottlerHit } from './throttler.storage.js';
 
 /** Who has no address is limited together with all others of that kind. */
@@ -87,7 +88,7 @@ export class RoostThrottlerGuard extends ThrottlerGuard {
     for (const each of throttled) {
       const { hit, tracker, record, setHeaders } = each;
       if (record.isBlocked) {
-        if (!told) setRetryAfter(throttled, preset === 'modern' ? 'plain' : compatRetryAfter, set);
+        if (!told && preset === 'compat') setRetryAfter(throttled, compatRetryAfter, set);
         told = true;
         const { ttl, limit, key } = hit;
         await this.throwThrottlingException(context, { ttl, limit, key, tracker, ...record });
@@ -107,10 +108,10 @@ export class RoostThrottlerGuard extends ThrottlerGuard {
     if (typeof set === 'function') set.call(res, name, value);
   }
 
-  /** By address, IPv6 by its network. Behind a proxy `req.ip` is the client's on Express and Fastify alike. */
+  /** By address, IPv6 by its network: behind the proxies of the option `proxy`, else as the HTTP adapter says. */
   protected override getTracker(req: Request): Promise<string> {
-    const { ip } = req;
-    return typeof ip === 'string' && ip !== '' ? super.getTracker(req) : Promise.resolve(UNKNOWN_ADDRESS);
+    const ip = clientOf(req, this.roostConfig?.proxy);
+    return typeof ip === 'string' && ip !== '' ? super.getTracker({ ip }) : Promise.resolve(UNKNOWN_ADDRESS);
   }
 
   protected override generateKey(context: ExecutionContext, suffix: string, name: string): string {
@@ -120,6 +121,13 @@ export class RoostThrottlerGuard extends ThrottlerGuard {
       .update(JSON.stringify([...distinction, name, suffix]))
       .digest('hex');
   }
+}
+
+function clientOf({ ip, headers, raw, socket }: Request, proxy: TrustedProxies | undefined): unknown {
+  if (proxy === undefined) return ip;
+  const { remoteAddress } = ((raw as Request | undefined)?.['socket'] ?? socket ?? {}) as { remoteAddress?: string };
+  // A WebSocket is known by its `ip` alone.
+  return proxy.clientOf(remoteAddress ?? (ip as string | undefined), (headers ?? {}) as RequestHeaders);
 }
 
 /** Tests the whole text from its start: a pattern with the flag `g` goes on where it matched before. */

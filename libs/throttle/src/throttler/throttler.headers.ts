@@ -1,7 +1,7 @@
 import type { ThrottlerConfig } from './throttler.options.js';
 import type { ThrottlerHit, ThrottlerRecord } from './throttler.storage.js';
 import type { Decision } from '../decision.js';
-import { rateLimitOf, rateLimitPolicyOf } from '../requests/rate-limit.headers.js';
+import { headersOf } from '../requests/rate-limit.headers.js';
 
 /** One throttler of a request, and what it said. */
 export interface Throttled {
@@ -39,16 +39,14 @@ export function setRetryAfter(
   if (style !== 'suffixed') set('Retry-After', Math.max(...telling.map(({ record }) => record.timeToBlockExpire)));
 }
 
-/** `RateLimit-Policy` and `RateLimit` of the current IETF draft, for all throttlers at once. */
+/** `RateLimit-Policy` and `RateLimit` of the current IETF draft for all throttlers, and `Retry-After`. */
 export function setModernHeaders(throttled: readonly Throttled[], set: SetHeader): void {
   const telling = throttled.filter(({ setHeaders, hit }) => setHeaders && Number.isFinite(hit.limit));
   if (telling.length === 0) return;
-  const decision = decisionOfThrottlers(telling);
-  set('RateLimit-Policy', rateLimitPolicyOf(decision));
-  set('RateLimit', rateLimitOf(decision));
+  for (const [name, value] of headersOf(decisionOf(telling), ['ratelimit'])) set(name, value);
 }
 
-function decisionOfThrottlers(throttled: readonly Throttled[]): Decision {
+function decisionOf(throttled: readonly Throttled[]): Decision {
   const violated = throttled.filter(({ record }) => record.isBlocked).map(({ hit }) => hit.throttlerName);
   const policies = throttled.map(({ hit, record }) => ({
     policy: hit.throttlerName,

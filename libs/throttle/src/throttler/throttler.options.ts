@@ -1,6 +1,7 @@
 import { show, type BackendMode } from '@roost/redis';
 import { isOutagePolicy } from '../policies/limit.js';
-import type { OutagePolicy } from '../throttle.options.js';
+import { TrustedProxies } from '../requests/trusted-proxies.js';
+import type { OutagePolicy, ProxyOptions } from '../throttle.options.js';
 
 /** How a refusal of {@link RoostThrottlerGuard} tells when to come back. */
 export type RetryAfterStyle =
@@ -32,10 +33,12 @@ export interface RoostThrottlerOptions {
    * IETF draft. @default 'compat'
    */
   readonly preset?: 'compat' | 'modern';
+  /** How the guard finds the client's address behind proxies. @default as the HTTP adapter says */
+  readonly proxy?: ProxyOptions;
 }
 
 const KNOWN_OPTIONS = new Set(
-  'connection backend outage replicas memoryMaxEntries rejectCacheEntries compatRetryAfter preset'.split(' '),
+  'connection backend outage replicas memoryMaxEntries rejectCacheEntries compatRetryAfter preset proxy'.split(' '),
 );
 
 /** The module's options with nothing left open; also the DI token for them. */
@@ -48,11 +51,14 @@ export class ThrottlerConfig {
   readonly rejectCacheEntries: number;
   readonly compatRetryAfter: RetryAfterStyle;
   readonly preset: 'compat' | 'modern';
+  readonly proxy: TrustedProxies | undefined;
   /** What is wrong with the options: when there is anything, the boot fails. */
   readonly problems: readonly string[];
 
   constructor(options: RoostThrottlerOptions) {
-    this.problems = problemsOf(options);
+    const problems = problemsOf(options);
+    this.problems = problems;
+    this.proxy = options.proxy === undefined ? undefined : new TrustedProxies(options.proxy, problems);
     this.connection = options.connection ?? 'default';
     this.backend = options.backend;
     this.outage = options.outage ?? 'local';

@@ -276,10 +276,11 @@ describe('RoostThrottlerModule', () => {
       compatRetryAfter: 'none',
       preset: 'new',
       windows: 1,
+      proxy: { hops: -1 },
     } as never;
     const error = await boot(wrong).catch((each: unknown) => each);
     expect(error).toBeInstanceOf(InvalidOptionsError);
-    expect((error as InvalidOptionsError).problems).toHaveLength(8);
+    expect((error as InvalidOptionsError).problems).toHaveLength(9);
     expect((error as Error).message).toMatch(/Expected `replicas` to be a positive integer, got `0` \(number\)/);
   });
 
