@@ -473,6 +473,12 @@ describe.each(Object.entries(adapters))('@roost/throttle/throttler on %s', (adap
     expect([...responses[3]!.headers.keys()].filter((name) => /^x-rate|-long/.test(name))).toEqual([]);
   });
 
+  it('74: a name that no header can carry fails the boot', async () => {
+    await expect(open({ throttlers: [{ name: 'läng', ttl: MINUTE, limit: 1 }] })).rejects.toThrow(
+      /printable ASCII.*läng/s,
+    );
+  });
+
   it('an invalid limit is an error as before', async () => {
     const throttlers = [{ ttl: MINUTE, limit: () => 'many' as unknown as number }];
     expect(await statuses(await open({ throttlers }), ['plain'])).toEqual([500]);

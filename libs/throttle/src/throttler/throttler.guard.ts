@@ -1,5 +1,6 @@
 import { Inject, Injectable, Optional, type ExecutionContext } from '@nestjs/common';
 import { ThrottlerGuard, type ThrottlerOptions } from '@nestjs/throttler';
+import { InvalidOptionsError, show } from '@roost/redis';
 import { createHash } from 'node:crypto';
 import { takesHeaders, throttledRequestOf } from './throttler.contexts.js';
 import { setCompatHeaders, setModernHeaders, setRetryAfter, type Throttled } from './throttler.headers.js';
@@ -31,6 +32,10 @@ export class RoostThrottlerGuard extends ThrottlerGuard {
   override async onModuleInit(): Promise<void> {
     await super.onModuleInit();
     this.#routeThrottlers = new RouteThrottlers(this.throttlers, this.reflector);
+    const odd = this.throttlers.map(({ name }) => name ?? '').filter((name) => !/^[\x20-\x7e]*$/.test(name));
+    if (odd.length === 0) return;
+    const problems = odd.map((name) => `Expected \`name\` to be printable ASCII, as headers are, got ${show(name)}`);
+    throw new InvalidOptionsError('ThrottlerModule', problems);
   }
 
   override async canActivate(context: ExecutionContext): Promise<boolean> {
