@@ -19,7 +19,9 @@ export type {
 } from './throttle.options.js';
 
 // Service and decisions
-export { RateLimiter, type ConsumeOptions, type DecisionMessage, type Subject } from './rate-limiter.service.js';
+export { RateLimiter, type DecisionMessage } from './rate-limiter.service.js';
+export type { ConsumeOptions, Subject } from './charges.js';
+export type { Reservation, ReserveOptions } from './reservation.js';
 export { decisionOf, type Decision, type DecisionState, type PolicyDecision } from './decision.js';
 
 // Addresses
@@ -52,5 +54,6 @@ export {
   InvalidSubjectError,
   RateLimitExceededError,
   RateLimitUnavailableError,
+  ReservationRequiredError,
   UnknownPolicyError,
 } from './throttle.errors.js';

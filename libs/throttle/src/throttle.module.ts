@@ -9,16 +9,19 @@ import {
 import { DiscoveryModule, DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { HealthRegistry, InvalidOptionsError, RedisConnections, type Backend } from '@roost/redis';
 import { ClientAddresses } from './requests/client-address.resolver.js';
+import { HeldCharges } from './switching/held-charges.js';
 import { MemoryRateLimitStore } from './stores/memory-rate-limit.store.js';
 import { RateLimitPolicies } from './policies/rate-limit.policies.js';
-import { RateLimitResets } from './switching/rate-limit.resets.js';
+import { RateLimitRecords } from './switching/rate-limit.records.js';
 import { RateLimitRoutes } from './policies/rate-limit.routes.js';
 import { RateLimitStore } from './stores/rate-limit.store.js';
 import { RateLimitSubjects } from './requests/rate-limit.subjects.js';
 import { RateLimitSwitch } from './switching/rate-limit.switch.js';
 import { RateLimiter } from './rate-limiter.service.js';
+import { RedisOrders } from './switching/redis-orders.js';
 import { RedisRateLimitStore } from './stores/redis-rate-limit.store.js';
 import { repeatedly } from './switching/repeatedly.js';
+import { Settlements } from './requests/settlements.js';
 import { ThrottleConfig } from './throttle.config.js';
 import { ThrottleMetrics } from './throttle.metrics.js';
 import {
@@ -75,28 +78,33 @@ const switching: FactoryProvider[] = [
       redis: RateLimitStore,
       memory: MemoryRateLimitStore,
     ) => {
-      const logger = new Logger('RateLimiter');
-      const log = repeatedly(BUG_LOG_PAUSE_MS, (error: unknown, suppressed: number) =>
-        logger.error('Redis refused to count: a bug. The outage policies decide.', {
-          event: 'throttle.bug',
-          error: (error as Error).message,
-          suppressed,
-        }),
-      );
       const options = { mode: config.backend, replicas: config.replicas, canaryPercent: config.canaryPercent };
-      return new RateLimitSwitch(backendOf(config, connections), redis, memory, options, log);
+      return new RateLimitSwitch(backendOf(config, connections), redis, memory, options, bugLog());
     },
   },
   {
-    provide: RateLimitResets,
-    inject: [ThrottleConfig, RedisConnections, RateLimitStore, MemoryRateLimitStore, RateLimitSubjects],
+    provide: RedisOrders,
+    inject: [ThrottleConfig, RedisConnections, RateLimitStore],
+    useFactory: (config: ThrottleConfig, connections: RedisConnections, redis: RateLimitStore) =>
+      new RedisOrders(backendOf(config, connections), redis, bugLog()),
+  },
+  {
+    provide: HeldCharges,
+    inject: [RateLimitStore, MemoryRateLimitStore, RedisOrders],
+    useFactory: (redis: RateLimitStore, memory: MemoryRateLimitStore, orders: RedisOrders) =>
+      new HeldCharges(redis, memory, orders, bugLog()),
+  },
+  {
+    provide: RateLimitRecords,
+    inject: [ThrottleConfig, RedisConnections, RateLimitStore, MemoryRateLimitStore, RedisOrders, RateLimitSubjects],
     useFactory: (
       config: ThrottleConfig,
       connections: RedisConnections,
       redis: RateLimitStore,
       memory: MemoryRateLimitStore,
+      orders: RedisOrders,
       subjects: RateLimitSubjects,
-    ) => new RateLimitResets(backendOf(config, connections), redis, memory, subjects, config.backend),
+    ) => new RateLimitRecords(backendOf(config, connections), redis, memory, orders, subjects, config.backend),
   },
 ];
 
@@ -125,8 +133,9 @@ const switching: FactoryProvider[] = [
     RateLimitSubjects,
     ThrottleMetrics,
     RateLimiter,
+    Settlements,
   ],
-  exports: [RateLimiter, RateLimitRoutes, RateLimitSubjects, ClientAddresses, ThrottleConfig],
+  exports: [RateLimiter, RateLimitRoutes, RateLimitSubjects, ClientAddresses, Settlements, ThrottleConfig],
 })
 export class ThrottleModule extends ConfigurableModuleClass implements OnModuleInit, OnApplicationShutdown {
   constructor(
@@ -135,6 +144,8 @@ export class ThrottleModule extends ConfigurableModuleClass implements OnModuleI
     private readonly health: HealthRegistry,
     private readonly switched: RateLimitSwitch,
     private readonly memory: MemoryRateLimitStore,
+    private readonly orders: RedisOrders,
+    private readonly held: HeldCharges,
   ) {
     super();
   }
@@ -162,10 +173,23 @@ export class ThrottleModule extends ConfigurableModuleClass implements OnModuleI
   }
 
   onApplicationShutdown(): void {
+    this.held.close();
+    this.orders.close();
     this.memory.close();
   }
 }
 
 function backendOf({ connection }: ThrottleConfig, connections: RedisConnections): Backend {
   return connections.get(connection).backend;
+}
+
+function bugLog(): (error: unknown) => void {
+  const logger = new Logger('RateLimiter');
+  return repeatedly(BUG_LOG_PAUSE_MS, (error: unknown, suppressed: number) =>
+    logger.error('Redis refused to count: a bug. The outage policies decide.', {
+      event: 'throttle.bug',
+      error: (error as Error).message,
+      suppressed,
+    }),
+  );
 }

@@ -7,9 +7,10 @@ const options = { tag: 'rate', ttl: '366d', maxBytes: 40 } as const;
 
 const gcraKey = defineKey('rate:gcra:{policy}:{subject}', options);
 const fixedWindowKey = defineKey('rate:fixed-window:{policy}:{subject}', options);
+const violationsKey = defineKey('rate:violations:{policy}:{subject}', options);
 
 /** Every kind of key this lib writes. The algorithm is part of the key, so that changing it starts a limit anew. */
-export const throttleKeys = [gcraKey, fixedWindowKey] as const;
+export const throttleKeys = [gcraKey, fixedWindowKey, violationsKey] as const;
 
 const keyOf = { gcra: gcraKey, 'fixed-window': fixedWindowKey } as Record<AlgorithmName, typeof gcraKey>;
 
@@ -32,6 +33,11 @@ export class LimitKeys {
   of(subject: string): Key {
     if (this.#head === '') this.#learn(subject);
     return new Key(this.#head + subject, this.#slot);
+  }
+
+  /** Where refusals of a subject by this limit are counted. */
+  violations(subject: string): Key {
+    return violationsKey.of({ policy: this.policy, subject });
   }
 
   #learn(subject: string): void {

@@ -50,7 +50,19 @@ const charge = (overrides: Partial<Limit> & { most?: number; subject?: string; c
   const quota = { limit: most, windowUs: 60_000_000 };
   const keys = new LimitKeys('gcra', limit.name ?? 'x');
   return {
-    limit: { name: 'x', part: '0', quota, algorithm: 'gcra', key: 'user', cost: 1, outage: 'local', keys, ...limit },
+    limit: {
+      name: 'x',
+      part: '0',
+      quota,
+      algorithm: 'gcra',
+      key: 'user',
+      cost: 1,
+      count: 'all',
+      block: undefined,
+      outage: 'local',
+      keys,
+      ...limit,
+    },
     quota,
     subject,
     cost,

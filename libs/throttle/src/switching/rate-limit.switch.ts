@@ -4,6 +4,7 @@ import type { Quota } from '../algorithms/algorithm.js';
 import type { Limit } from '../policies/limit.js';
 import type {
   DecideMode,
+  Hold,
   LimitRequest,
   LimitVerdict,
   RateLimitStore,
@@ -19,6 +20,8 @@ export interface Charge {
   /** Where it is counted, when that is known already. @default `limit.keys.of(subject)` */
   readonly key?: Key;
   readonly cost: number;
+  /** Names the charge, so that it can be settled at the place that decided. */
+  readonly hold?: Hold;
 }
 
 /** Who decides about one charge. */
@@ -96,6 +99,33 @@ export class RateLimitSwitch {
     return this.#decideAt(charges, fallback, mode);
   }
 
+  /**
+   * Charges what the costs say whether or not it fits, or gives back what is below zero: each limit for itself, where its
+   * subject is decided now. Says where the subject stands then; an outage policy `open` or `closed` keeps no counts.
+   */
+  async adjust(charges: readonly Charge[]): Promise<readonly Ruling[]> {
+    return Promise.all(
+      charges.map(async (charge) => {
+        const place = this.#placeOf(charge, 'consume');
+        try {
+          return await this.#adjustAt(charge, place);
+        } catch (error) {
+          if (place !== 'redis') throw error;
+          this.#report(error);
+          return this.#adjustAt(charge, outagePlace(charge.limit));
+        }
+      }),
+    );
+  }
+
+  async #adjustAt(charge: Charge, place: Place): Promise<Ruling> {
+    if (place === 'open') return { charge, quota: charge.quota, place, verdict: openVerdict(charge.quota) };
+    if (place === 'closed') return { charge, quota: charge.quota, place, verdict: CLOSED };
+    const request = this.#requestOf(charge, place);
+    const [verdict] = await this[place].adjust([request]);
+    return { charge, quota: request, place, verdict: verdict! };
+  }
+
   #placeOf({ limit, quota, subject }: Charge, mode: DecideMode): Place {
     const { mode: wanted, canaryPercent } = this.options;
     // A limit of 0 refuses without counting: it needs nobody's help.
@@ -127,14 +157,16 @@ export class RateLimitSwitch {
       const closed = charges.filter((_, i) => places[i] === 'closed');
       return closed.map((charge) => ({ charge, quota: charge.quota, place: 'closed', verdict: CLOSED }));
     }
-    const at = (place: BackendName) =>
-      charges.filter((_, i) => places[i] === place).map((charge) => this.#requestOf(charge, place));
-    const requests = { redis: at('redis'), memory: at('memory') };
-    const verdicts = await this.#ask(requests.redis, requests.memory, mode);
+    const at = (place: Place, store: BackendName) =>
+      charges.filter((_, i) => places[i] === place).map((charge) => this.#requestOf(charge, store));
+    const requests = { redis: at('redis', 'redis'), memory: at('memory', 'memory') };
+    const blocks = await this.#blocksAmong(at('open', 'memory'));
+    const blocked = blocks.some((block) => block !== undefined);
+    const verdicts = await this.#ask(requests.redis, requests.memory, blocked ? 'peek' : mode);
     return charges.map((charge, i) => {
       const place = places[i]!;
       if (place !== 'redis' && place !== 'memory') {
-        return { charge, quota: charge.quota, place, verdict: openVerdict(charge.quota) };
+        return { charge, quota: charge.quota, place, verdict: blocks.shift() ?? openVerdict(charge.quota) };
       }
       return { charge, quota: requests[place].shift()!, place, verdict: verdicts[place].shift()! };
     });
@@ -157,13 +189,23 @@ export class RateLimitSwitch {
     return { redis: [...limits], memory: [...charged.limits] };
   }
 
-  #requestOf({ limit, quota, subject, key, cost }: Charge, place: BackendName): LimitRequest {
+  /** Who was blocked stays so, although nobody counts. */
+  async #blocksAmong(open: readonly LimitRequest[]): Promise<(LimitVerdict | undefined)[]> {
+    if (open.length === 0) return [];
+    const { limits } = await this.memory.decide(open, 'peek');
+    return limits.map((verdict) => (verdict.blocked ? verdict : undefined));
+  }
+
+  #requestOf({ limit, quota, subject, key, cost, hold }: Charge, place: BackendName): LimitRequest {
+    const { block } = limit;
     return {
       key: key ?? limit.keys.of(subject),
       algorithm: limit.algorithm,
       limit: place === 'memory' ? this.#shareOf(quota) : quota.limit,
       windowUs: quota.windowUs,
       cost,
+      hold,
+      block: block && { ...block, violations: limit.keys.violations(subject) },
     };
   }
 
