@@ -108,12 +108,12 @@ export class RedisOrders {
   async #tellWaiting(): Promise<void> {
     while (this.#waiting.size > 0) {
       if (this.#lost) return;
-      const [batch] = batchesOf(this.#waiting.values());
-      for (const order of batch!) this.#waiting.delete(idOf(order));
+      const batch = batchesOf(this.#waiting.values()).next().value as readonly Order[];
+      for (const order of batch) this.#waiting.delete(idOf(order));
       try {
-        await this.#send(batch!);
+        await this.#send(batch);
       } catch (error) {
-        if (isRedisUnavailable(error)) return void this.#wait(batch!);
+        if (isRedisUnavailable(error)) return void this.#wait(batch);
         this.onBug(error);
       }
     }
@@ -147,15 +147,21 @@ function idOf(order: Order): string {
   return order.action === 'settle' ? `${order.key.name} ${order.settlement.holdId}` : order.key.name;
 }
 
-/** Groups orders that one call can give, in the order in which they came. */
-function batchesOf(orders: Iterable<Order>): Order[][] {
-  const batches: Order[][] = [];
+/** Groups orders that one call can give, in the order in which they came: of one kind, and of distinct keys. */
+function* batchesOf(orders: Iterable<Order>): Generator<readonly Order[]> {
+  let batch: Order[] = [];
+  const names = new Set<string>();
   for (const order of orders) {
-    const last = batches.at(-1);
-    if (last !== undefined && last.length < MAX_AT_ONCE && together(last[0]!, order)) last.push(order);
-    else batches.push([order]);
+    const full = batch.length === MAX_AT_ONCE || names.has(order.key.name);
+    if (batch.length > 0 && (full || !together(batch[0]!, order))) {
+      yield batch;
+      batch = [];
+      names.clear();
+    }
+    batch.push(order);
+    names.add(order.key.name);
   }
-  return batches;
+  if (batch.length > 0) yield batch;
 }
 
 function together(a: Order, b: Order): boolean {

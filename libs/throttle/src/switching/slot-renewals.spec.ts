@@ -3,8 +3,9 @@ import type { BackendName } from '@roost/redis';
 import type { HeldCharge } from './held-charges.js';
 import { SlotRenewals } from './slot-renewals.js';
 
-const slot = (windowMs: number, place: BackendName = 'redis') =>
-  ({ place, settlement: { windowUs: windowMs * 1_000 } }) as HeldCharge;
+let made = 0;
+const slot = (windowMs: number, place: BackendName = 'redis', subject = String(made++)) =>
+  ({ place, settlement: { key: { name: subject }, windowUs: windowMs * 1_000 } }) as HeldCharge;
 
 describe('SlotRenewals', () => {
   let renewed: [BackendName, number][];
@@ -73,6 +74,12 @@ describe('SlotRenewals', () => {
     expect(renewed).toEqual([]);
     jest.advanceTimersByTime(2_000);
     expect(renewed).toEqual([['redis', 1]]);
+  });
+
+  it('gives each call distinct keys', () => {
+    for (const subject of ['a', 'b', 'a', 'c', 'a', 'b']) renewals.add(slot(30_000, 'redis', subject));
+    jest.advanceTimersByTime(10_001);
+    expect(renewed.map(([, slots]) => slots)).toEqual([3, 2, 1]);
   });
 
   it('keeps each call short', () => {

@@ -64,8 +64,26 @@ export class SlotRenewals {
   #renewAll(round: Round, now: number): void {
     round.dueAt = now + round.pauseMs;
     for (const place of ['redis', 'memory'] as const) {
-      const slots = [...round.slots].filter((slot) => slot.place === place);
-      for (let i = 0; i < slots.length; i += MAX_AT_ONCE) void this.renew(place, slots.slice(i, i + MAX_AT_ONCE));
+      for (const batch of batchesOf([...round.slots].filter((slot) => slot.place === place))) {
+        void this.renew(place, batch);
+      }
     }
   }
+}
+
+/** Batches of distinct keys, as stores ask for: of each key the first slots together, then the second, and so on. */
+function batchesOf(slots: readonly HeldCharge[]): HeldCharge[][] {
+  const seen = new Map<string, number>();
+  const layers: HeldCharge[][] = [];
+  for (const slot of slots) {
+    const { name } = slot.settlement.key;
+    const layer = seen.get(name) ?? 0;
+    seen.set(name, layer + 1);
+    (layers[layer] ??= []).push(slot);
+  }
+  return layers.flatMap((layer) =>
+    Array.from({ length: Math.ceil(layer.length / MAX_AT_ONCE) }, (_, i) =>
+      layer.slice(i * MAX_AT_ONCE, (i + 1) * MAX_AT_ONCE),
+    ),
+  );
 }
