@@ -28,6 +28,10 @@ export { decisionOf, type Decision, type DecisionState, type PolicyDecision } fr
 export { ClientAddresses } from './requests/client-address.resolver.js';
 export { clientAddress, type ClientAddressOptions } from './requests/client-address.js';
 
+// Rollout
+export { RateLimitRollout, type RolloutReach, type RolloutState } from './rollout/rate-limit.rollout.js';
+export type { StopLossTrip } from './rollout/stop-loss.js';
+
 // Decorators and guard
 export { RateLimit, SkipRateLimit } from './policies/rate-limit.decorator.js';
 export { RateLimitGuard } from './requests/rate-limit.guard.js';
@@ -47,10 +51,12 @@ export { RedisRateLimitStore } from './stores/redis-rate-limit.store.js';
 export { MemoryRateLimitStore, type MemoryRateLimitStoreOptions } from './stores/memory-rate-limit.store.js';
 export type { AlgorithmName, Quota } from './algorithms/algorithm.js';
 export { throttleKeys } from './stores/rate-limit.keys.js';
+export { rolloutKeys } from './rollout/rollout.keys.js';
 
 // Errors
 export {
   InvalidCostError,
+  InvalidRolloutError,
   InvalidSubjectError,
   RateLimitExceededError,
   RateLimitUnavailableError,

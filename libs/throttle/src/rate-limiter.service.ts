@@ -190,8 +190,12 @@ export class RateLimiter {
   #measure(decision: Decision, durationMs: number): void {
     const { allowed, state, violated, policies, backend } = decision;
     this.metrics.took(durationMs / 1_000, backend);
-    if (allowed) for (const { policy } of policies) this.metrics.decided(policy, state, backend);
-    else for (const policy of violated) this.metrics.decided(policy, state, backend);
+    if (allowed) {
+      for (const { policy, limit, remaining } of policies) {
+        this.metrics.decided(policy, state, backend);
+        this.metrics.left(policy, remaining / limit);
+      }
+    } else for (const policy of violated) this.metrics.decided(policy, state, backend);
     if (decisions.hasSubscribers) decisions.publish({ decision, durationMs } satisfies DecisionMessage);
   }
 }

@@ -106,6 +106,18 @@ export class ReservationRequiredError extends RoostError {
   }
 }
 
+/** Thrown by `RateLimitRollout` when an order makes no sense; nothing is changed. */
+export class InvalidRolloutError extends RangeError {
+  static readonly code = 'throttle.invalid-rollout';
+  readonly code = InvalidRolloutError.code;
+  readonly httpStatus = HttpStatus.UNPROCESSABLE_ENTITY;
+
+  constructor(message: string) {
+    super(`${message}.`);
+    this.name = 'InvalidRolloutError';
+  }
+}
+
 /** Thrown when a policy is asked for by a name that the module's options do not hold. */
 export class UnknownPolicyError extends RoostError {
   static override readonly code: string = 'throttle.unknown-policy';

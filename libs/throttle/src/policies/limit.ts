@@ -2,7 +2,15 @@ import { show, toMs, type Duration } from '@roost/redis';
 import type { AlgorithmName, Quota } from '../algorithms/algorithm.js';
 import { LimitKeys } from '../stores/rate-limit.keys.js';
 import type { BlockRule } from '../stores/rate-limit.store.js';
-import type { BlockOptions, CountedOutcomes, KeySource, LimitOptions, OutagePolicy } from '../throttle.options.js';
+import type {
+  BlockOptions,
+  CountedOutcomes,
+  KeySource,
+  LimitMode,
+  LimitOptions,
+  OutagePolicy,
+} from '../throttle.options.js';
+import { modeProblems } from './limit-mode.js';
 
 /** One limit with nothing left open. */
 export interface Limit {
@@ -17,6 +25,7 @@ export interface Limit {
   readonly count: CountedOutcomes;
   readonly block: Omit<BlockRule, 'violations'> | undefined;
   readonly outage: OutagePolicy;
+  readonly mode: LimitMode;
   readonly keys: LimitKeys;
 }
 
@@ -108,6 +117,7 @@ function complete(options: LimitOptions, name: string, part: string, outage: Out
     count: options.count ?? 'all',
     block: options.block && valid ? completeBlock(options.block) : undefined,
     outage: options.outage ?? outage,
+    mode: options.mode ?? 'enforce',
     keys: new LimitKeys(algorithm, name),
   };
 }
@@ -149,7 +159,7 @@ function problemsOf(options: LimitOptions, tiered: boolean): string[] {
   if (outage !== undefined && !isOutagePolicy(outage)) {
     problems.push(`Expected \`outage\` to be 'local', 'open' or 'closed', got ${show(outage)}`);
   }
-  return [...problems, ...countProblems(options), ...blockProblems(options.block)];
+  return [...problems, ...countProblems(options), ...blockProblems(options.block), ...modeProblems(options)];
 }
 
 function countProblems({ count, algorithm }: LimitOptions): string[] {

@@ -96,6 +96,6 @@ function same(a: Limit, b: Limit): boolean {
   return a.algorithm === b.algorithm && a.key === b.key && spelled(a) === spelled(b);
 }
 
-function spelled({ quota, block }: Limit): string {
-  return JSON.stringify([quota, block]);
+function spelled({ quota, block, mode }: Limit): string {
+  return JSON.stringify([quota, block, mode]);
 }

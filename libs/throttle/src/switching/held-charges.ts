@@ -1,16 +1,16 @@
-import { isRedisUnavailable, type BackendName } from '@roost/redis';
+import { isRedisUnavailable } from '@roost/redis';
 import { randomBytes } from 'node:crypto';
 import type { Decision } from '../decision.js';
 import { isHeld, type Limit } from '../policies/limit.js';
 import type { RateLimitStore, Settlement } from '../stores/rate-limit.store.js';
-import type { Charge, Ruling } from './rate-limit.switch.js';
+import type { Charge, CountingPlace, Ruling } from './charge.js';
 import type { RedisOrders } from './redis-orders.js';
 import { SlotRenewals } from './slot-renewals.js';
 
 /** A charge that waits to be settled, where it was decided. */
 export interface HeldCharge {
   readonly limit: Limit;
-  readonly place: BackendName;
+  readonly place: CountingPlace;
   /** Its cost is what is held. */
   readonly settlement: Settlement;
 }
@@ -24,8 +24,7 @@ export class HeldCharges {
   readonly #renewals: SlotRenewals;
 
   constructor(
-    private readonly redis: RateLimitStore,
-    private readonly memory: RateLimitStore,
+    private readonly stores: Readonly<Record<CountingPlace, RateLimitStore>>,
     private readonly orders: RedisOrders,
     /** Called when a store refused for another reason than an outage. */
     private readonly onBug: (error: unknown) => void,
@@ -68,15 +67,18 @@ export class HeldCharges {
    * unless the hold has ended by then. Resolves to how many were still held.
    */
   async settle(held: readonly HeldCharge[], costOf: (charge: HeldCharge) => number): Promise<number> {
-    const settlements = { redis: [] as Settlement[], memory: [] as Settlement[] };
+    const settlements: Record<CountingPlace, Settlement[]> = { redis: [], memory: [], insurance: [] };
     for (const charge of held) {
       this.#renewals.delete(charge);
       const cost = charge.limit.algorithm === 'concurrency' ? 0 : costOf(charge);
       settlements[charge.place].push({ ...charge.settlement, cost });
     }
     try {
-      const here = settlements.memory.length > 0 ? await this.memory.settle(settlements.memory) : 0;
-      return settlements.redis.length > 0 ? here + (await this.orders.settle(settlements.redis)) : here;
+      let known = 0;
+      for (const place of ['memory', 'insurance'] as const) {
+        if (settlements[place].length > 0) known += await this.stores[place].settle(settlements[place]);
+      }
+      return settlements.redis.length > 0 ? known + (await this.orders.settle(settlements.redis)) : known;
     } catch (error) {
       this.onBug(error);
       return 0;
@@ -96,9 +98,9 @@ export class HeldCharges {
     });
   }
 
-  async #renew(place: BackendName, slots: readonly HeldCharge[]): Promise<void> {
+  async #renew(place: CountingPlace, slots: readonly HeldCharge[]): Promise<void> {
     try {
-      await this[place].renew(slots.map(({ settlement }) => settlement));
+      await this.stores[place].renew(slots.map(({ settlement }) => settlement));
     } catch (error) {
       if (!isRedisUnavailable(error)) this.onBug(error); // else the next round tries again, before the slots end
     }
@@ -106,7 +108,7 @@ export class HeldCharges {
 }
 
 function heldBy({ charge: { limit, subject, cost, hold }, place, quota }: Ruling): HeldCharge | undefined {
-  if (hold === undefined || (place !== 'redis' && place !== 'memory')) return undefined;
+  if (hold === undefined || place === 'open' || place === 'closed') return undefined;
   const { algorithm, keys } = limit;
   const { limit: most, windowUs } = quota;
   const settlement = { key: keys.of(subject), algorithm, limit: most, windowUs, holdId: hold.id, held: cost, cost };

@@ -16,7 +16,8 @@ export class RateLimitRecords {
   constructor(
     private readonly backend: Backend,
     private readonly redis: RateLimitStore,
-    private readonly memory: RateLimitStore,
+    /** Those of this process: by choice, and in an outage. */
+    private readonly local: readonly RateLimitStore[],
     private readonly orders: RedisOrders,
     private readonly subjects: RateLimitSubjects,
     private readonly mode: BackendMode | undefined,
@@ -26,28 +27,28 @@ export class RateLimitRecords {
   async reset(limits: Iterable<Limit>, subjectOf: SubjectOf): Promise<number> {
     const all = [...limits];
     const keys = [...this.#keys(all, subjectOf), ...this.#violationKeys(all, subjectOf)];
-    const here = await this.memory.reset(keys);
+    const here = await this.#here((store) => store.reset(keys));
     return this.#onlyHere ? here : here + (await this.orders.reset(keys));
   }
 
   /** Refuses for so long: in this process at once, whatever Redis does. */
   async block(limits: Iterable<Limit>, subjectOf: SubjectOf, forMs: number): Promise<void> {
     const keys = this.#keys(limits, subjectOf);
-    await this.memory.block(keys, forMs);
+    for (const store of this.local) await store.block(keys, forMs);
     if (!this.#onlyHere) await this.orders.block(keys, forMs);
   }
 
   /** Resolves to how many blocks there were; what waits for Redis is not among them. */
   async unblock(limits: Iterable<Limit>, subjectOf: SubjectOf): Promise<number> {
     const keys = this.#keys(limits, subjectOf);
-    const here = await this.memory.unblock(keys);
+    const here = await this.#here((store) => store.unblock(keys));
     return this.#onlyHere ? here : here + (await this.orders.unblock(keys));
   }
 
   /** How many refusals are remembered: each is counted on one side. Without Redis, those of this process. */
   async violations(limits: Iterable<Limit>, subjectOf: SubjectOf): Promise<number> {
     const keys = this.#violationKeys(limits, subjectOf);
-    const here = sum(await this.memory.violations(keys));
+    const here = await this.#here(async (store) => sum(await store.violations(keys)));
     if (this.#onlyHere || keys.length === 0 || this.backend.state().read === 'open') return here;
     try {
       return here + sum(await this.redis.violations(keys));
@@ -55,6 +56,10 @@ export class RateLimitRecords {
       if (isRedisUnavailable(error)) return here;
       throw error;
     }
+  }
+
+  async #here(ask: (store: RateLimitStore) => Promise<number>): Promise<number> {
+    return sum(await Promise.all(this.local.map(ask)));
   }
 
   get #onlyHere(): boolean {

@@ -1,4 +1,4 @@
-import type { BackendName } from '@roost/redis';
+import type { CountingPlace } from './charge.js';
 import type { HeldCharge } from './held-charges.js';
 
 /** One script call must not keep Redis busy. */
@@ -19,7 +19,7 @@ export class SlotRenewals {
   #timer: NodeJS.Timeout | undefined;
   #wakesAt = Infinity;
 
-  constructor(private readonly renew: (place: BackendName, slots: readonly HeldCharge[]) => Promise<void>) {}
+  constructor(private readonly renew: (place: CountingPlace, slots: readonly HeldCharge[]) => Promise<void>) {}
 
   add(slot: HeldCharge): void {
     const { windowUs } = slot.settlement;
@@ -63,7 +63,7 @@ export class SlotRenewals {
 
   #renewAll(round: Round, now: number): void {
     round.dueAt = now + round.pauseMs;
-    for (const place of ['redis', 'memory'] as const) {
+    for (const place of ['redis', 'memory', 'insurance'] as const) {
       for (const batch of batchesOf([...round.slots].filter((slot) => slot.place === place))) {
         void this.renew(place, batch);
       }
