@@ -1,15 +1,18 @@
 import { Test, type TestingModule } from '@nestjs/testing';
-import { defineScript, RedisConnections, RedisModule, type Commands, type Key } from '@roost/redis';
+import { defineScript, RedisConnections, RedisModule, type Commands } from '@roost/redis';
 import { RedisServer } from '@roost/testing';
-import { charged, fits, remainingOf, resetUsOf, retryUsOf, usToMs } from './algorithms/algorithm.js';
-import { gcra } from './algorithms/gcra.js';
+import { decideScripts } from './stores/decide.lua.js';
 import { MemoryRateLimitStore } from './stores/memory-rate-limit.store.js';
-import { RateLimitStore, type DecideMode, type LimitRequest, type StoreVerdict } from './stores/rate-limit.store.js';
+import type { DecideMode, LimitRequest, RateLimitStore, StoreVerdict } from './stores/rate-limit.store.js';
 import {
+  ALGORITHMS,
   assertAllOrNothing,
+  assertBlocksDoNotExtend,
   assertExactUnderConcurrency,
+  assertHoldsExpire,
   assertPeekChangesNothing,
   assertRetryIsExact,
+  assertSettledOnce,
   redisStoreWithClock,
   type OpenedRateLimitStore,
 } from './testing.js';
@@ -31,34 +34,76 @@ describe('the conformance suite', () => {
       await server?.stop();
     });
 
+    /** A store whose scripts have one line changed, which has to be there. */
+    function broken(from: string, to: string): OpenedRateLimitStore {
+      const { any, one, settle } = decideScripts();
+      const scripts = [any.consume, one.consume, settle].filter(({ lua }) => lua.includes(from));
+      expect([from, scripts.length > 0]).toEqual([from, true]);
+      return opened((lua) => lua.replaceAll(from, to));
+    }
+
     function opened(mutate: (lua: string) => string): OpenedRateLimitStore {
       const { commands } = module.get(RedisConnections).get().backend;
       return { ...redisStoreWithClock(new MutatedCommands(commands, mutate)), close: () => undefined };
     }
 
-    it('passes the script as it is', async () => {
+    it('passes the scripts as they are', async () => {
       await assertAllOrNothing(opened((lua) => lua));
       await assertExactUnderConcurrency(opened((lua) => lua));
     });
 
+    const oneByOne = `if reply[1] == 1 then
+  for _, at in ipairs(limits) do
+    if at.need > 0 then`;
+
     it('finds a script that writes limits one by one', async () => {
-      const ifItFits = 'if need > 0 and used + need <= tonumber(ARGV[3 * i]) then';
-      const broken = opened((lua) =>
-        replaced(replaced(lua, 'if reply[1] == 1 then', 'if true then'), 'if need > 0 then', ifItFits),
-      );
-      await expect(assertAllOrNothing(broken)).rejects.toThrow(/toEqual/);
-      await expect(assertExactUnderConcurrency(broken)).rejects.toThrow(/toEqual/);
+      const each = oneByOne.replace('reply[1] == 1', 'true').replace('at.need > 0', 'at.need > 0 and at.fits');
+      await expect(assertAllOrNothing(broken(oneByOne, each))).rejects.toThrow(/toEqual/);
+      await expect(assertExactUnderConcurrency(broken(oneByOne, each))).rejects.toThrow(/toEqual/);
     });
 
-    it('finds a script that tells of less than was used', async () => {
-      const broken = opened((lua) => lua.replace('return -1 - used', 'return -1 - used + 1000'));
-      await expect(assertRetryIsExact(broken)).rejects.toThrow(/toBe/);
+    it.each([
+      ['gcra', 'return -1 - used', 'return -1 - used + 1000'],
+      ['fixed-window', 'y = at.ends - now', 'y = at.ends - now - 1000'],
+      ['calendar', 'y = at.ends - now', 'y = at.ends - now + 1000'],
+      ['sliding-window', 'x, y, z = at.previous, at.used,', 'x, y, z = at.previous, at.used - 1,'],
+      ['sliding-log', 'leaves_in(at, limit - cost + 1)', 'leaves_in(at, limit - cost + 2)'],
+      ['concurrency', 'leaves_in(at, limit - cost + 1)', 'leaves_in(at, limit - cost)'],
+    ] as const)('finds a script that tells wrong waits with %s', async (algorithm, from, to) => {
+      await expect(assertRetryIsExact(broken(from, to), [algorithm])).rejects.toThrow(/toBe/);
     });
 
-    it('finds a script that lets one too many pass', async () => {
-      const broken = opened((lua) => replaced(lua, '> capacity', '> capacity + need'));
-      await expect(assertExactUnderConcurrency(broken)).rejects.toThrow(/toHaveLength/);
-      await expect(assertRetryIsExact(broken)).rejects.toThrow(/toBe/);
+    it.each(ALGORITHMS)('finds a script that lets too many pass with %s', async (algorithm) => {
+      const store = broken('<= at.capacity * at.per', '<= (at.capacity + at.need) * at.per');
+      await expect(assertExactUnderConcurrency(store, algorithm)).rejects.toThrow(/toHaveLength/);
+    });
+
+    it('finds a small script that lets too many pass', async () => {
+      const store = broken('> capacity', '> capacity + need');
+      await expect(assertExactUnderConcurrency(store, 'gcra')).rejects.toThrow(/toHaveLength/);
+    });
+
+    it.each([
+      ['gcra', 'table.remove(at.pending, i)', ''],
+      ['sliding-window', 'table.remove(at.pending, i)', ''],
+      ['sliding-log', "add_members(at, 's', id, 0,", 'add_members(at, kind, id, 0,'],
+      ['concurrency', "add_members(at, 's', id, 0,", 'add_members(at, kind, id, 0,'],
+    ] as const)('finds a script that settles twice with %s', async (algorithm, from, to) => {
+      await expect(assertSettledOnce(broken(from, to), algorithm)).rejects.toThrow(/toBe/);
+    });
+
+    it.each(['gcra', 'concurrency'] as const)('finds a script that makes blocks longer with %s', async (algorithm) => {
+      const store = broken('if not at.fits and not at.blocked and', 'if not at.fits and');
+      await expect(assertBlocksDoNotExtend(store, algorithm)).rejects.toThrow(/toMatchObject/);
+    });
+
+    it.each([
+      ['gcra', 'each.expires <= now', 'each.expires < 0'],
+      ['calendar', 'each.expires <= now', 'each.expires < now'],
+      ['fixed-window', 'used, each.gone = used - each.amount, true', 'used = used - each.amount'],
+      ['sliding-log', 'now + expires * 1000', 'now + at.window'],
+    ] as const)('finds a script whose holds do not expire as they should with %s', async (algorithm, from, to) => {
+      await expect(assertHoldsExpire(broken(from, to), algorithm)).rejects.toThrow(/toBe/);
     });
   });
 
@@ -75,66 +120,39 @@ describe('the conformance suite', () => {
   });
 });
 
-/** Asks each limit by itself, and charges although asked to look. */
-class CurtStore extends RateLimitStore {
-  readonly #inner: MemoryRateLimitStore;
-
+/** Right, to be broken in one way. */
+class SoundStore extends MemoryRateLimitStore {
   constructor(nowUs: () => number) {
-    super();
-    this.#inner = new MemoryRateLimitStore({ nowUs });
+    super({ nowUs });
+    this.close(); // no sweeping
   }
+}
 
-  decide = (limits: readonly LimitRequest[]): Promise<StoreVerdict> => this.#inner.decide(limits, 'consume');
-  reset = (keys: readonly Key[]): Promise<number> => this.#inner.reset(keys);
+/** Charges although asked to look. */
+class CurtStore extends SoundStore {
+  override decide(limits: readonly LimitRequest[]): Promise<StoreVerdict> {
+    return super.decide(limits, 'consume');
+  }
 }
 
 /** Tells waits that are up to a millisecond too short. */
-class HastyStore extends RateLimitStore {
-  readonly #inner: MemoryRateLimitStore;
-
-  constructor(nowUs: () => number) {
-    super();
-    this.#inner = new MemoryRateLimitStore({ nowUs });
-  }
-
-  async decide(limits: readonly LimitRequest[], mode: DecideMode): Promise<StoreVerdict> {
-    const verdict = await this.#inner.decide(limits, mode);
+class HastyStore extends SoundStore {
+  override async decide(limits: readonly LimitRequest[], mode: DecideMode): Promise<StoreVerdict> {
+    const verdict = await super.decide(limits, mode);
     const hasty = verdict.limits.map((limit) =>
       limit.retryAfterMs ? { ...limit, retryAfterMs: limit.retryAfterMs - 1 } : limit,
     );
     return { ...verdict, limits: hasty };
   }
-
-  reset = (keys: readonly Key[]): Promise<number> => this.#inner.reset(keys);
 }
 
 /** Right for one caller at a time. */
-class RacyStore extends RateLimitStore {
-  readonly #tats = new Map<string, number>();
-
-  constructor(private readonly nowUs: () => number) {
-    super();
+class RacyStore extends SoundStore {
+  override async decide(limits: readonly LimitRequest[], mode: DecideMode): Promise<StoreVerdict> {
+    const verdict = await super.decide(limits, 'peek');
+    if (verdict.allowed && mode === 'consume') await super.adjust(limits);
+    return verdict;
   }
-
-  async decide(limits: readonly LimitRequest[], mode: DecideMode): Promise<StoreVerdict> {
-    const now = this.nowUs();
-    const levels = limits.map((limit) => gcra.level(this.#tats.get(limit.key.name), limit, now));
-    const allowed = levels.every((level, i) => fits(level, limits[i]!.limit, limits[i]!.cost));
-    await Promise.resolve(); // a round trip to somewhere
-    const after = levels.map((level, i) => (allowed && mode === 'consume' ? charged(level, limits[i]!.cost) : level));
-    for (const [i, level] of after.entries()) this.#tats.set(limits[i]!.key.name, gcra.state(level, limits[i]!, now));
-    return {
-      allowed,
-      limits: after.map((level, i) => ({
-        allowed,
-        remaining: remainingOf(level),
-        retryAfterMs: usToMs(retryUsOf(level, limits[i]!.limit, limits[i]!.cost) ?? 0),
-        resetAfterMs: usToMs(resetUsOf(level)),
-      })),
-    };
-  }
-
-  reset = (): Promise<number> => Promise.resolve(0);
 }
 
 /** Runs every script with a change in its text. */
@@ -159,9 +177,4 @@ class MutatedCommands {
 function inMemory(make: (nowUs: () => number) => RateLimitStore): OpenedRateLimitStore {
   let nowUs = 0;
   return { store: make(() => nowUs), setClock: (us) => void (nowUs = us), close: () => undefined };
-}
-
-function replaced(lua: string, from: string, to: string): string {
-  expect(lua).toContain(from);
-  return lua.replace(from, to);
 }

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe } from '@jest/globals';
 import type { Commands } from '@roost/redis';
+import { blockingVectors } from './conformance/blocking.vectors.js';
+import { heldVectors } from './conformance/held.vectors.js';
 import { properties } from './conformance/properties.js';
 import { vectors } from './conformance/vectors.js';
 import { decideScripts } from './stores/decide.lua.js';
@@ -9,10 +11,14 @@ import type { OpenedRateLimitStore } from './conformance/bench.js';
 // Assertions, for a test that a broken store fails them
 export {
   assertAllOrNothing,
+  assertBlocksDoNotExtend,
   assertExactUnderConcurrency,
+  assertHoldsExpire,
   assertPeekChangesNothing,
   assertRetryIsExact,
+  assertSettledOnce,
 } from './conformance/assertions.js';
+export { ALGORITHMS } from './conformance/algorithms.js';
 export { Bench, EPOCH_US, type Ask, type OpenedRateLimitStore } from './conformance/bench.js';
 
 /**
@@ -37,6 +43,8 @@ export function describeRateLimitStore(
     afterAll(() => opened.close());
 
     vectors(() => opened);
+    heldVectors(() => opened);
+    blockingVectors(() => opened);
     properties(() => opened, runs);
   });
 }

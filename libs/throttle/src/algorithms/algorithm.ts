@@ -1,61 +1,51 @@
 /** How a limit counts. */
 export type AlgorithmName = 'gcra' | 'fixed-window' | 'sliding-window' | 'sliding-log' | 'concurrency' | 'calendar';
 
+/** Which days or months: their boundaries are those of the zone, 23 to 25 hours and 28 to 31 days apart. */
+export interface CalendarWindow {
+  readonly unit: 'day' | 'month';
+  /** Its IANA name. */
+  readonly timeZone: string;
+}
+
 /** A limit as the arithmetic sees it: `limit` per `windowUs`, both integers. */
 export interface Quota {
   readonly limit: number;
   readonly windowUs: number;
+  /** With the algorithm `calendar`, which then is what counts; `windowUs` is how long it usually is. */
+  readonly calendar?: CalendarWindow | undefined;
 }
 
 /**
- * How full a limit is at one moment: `used` of `capacity`, where a request of cost 1 takes `unit`. All integers below
- * 2^53, so that doubles here and in Lua compute the same to the last digit.
+ * What follows from a limit's snapshot, which is what was used of it at one moment before a request. The stores find the
+ * snapshot, in Lua or in memory; all that follows from it is computed here, for every store alike. All numbers are
+ * integers below 2^53, so that doubles here and in Lua compute the same to the last digit.
  */
-export interface Level {
-  readonly used: number;
-  readonly unit: number;
-  readonly capacity: number;
-  /** Microseconds until all of it is free at once; `null` when it drains steadily, one unit of time per microsecond. */
-  readonly endsInUs: number | null;
+export interface Algorithm<Snapshot> {
+  /** What a request of cost 1 takes, in the unit that the limit is counted in. */
+  unit(quota: Quota): number;
+  /** From the numbers that the script tells. */
+  told(x: number, y: number, z: number): Snapshot;
+  /** Whether a request fits whose cost is at most the limit. */
+  fits(snapshot: Snapshot, quota: Quota, cost: number, nowUs: number): boolean;
+  /** The snapshot after a request that fits and costs something. */
+  charged(snapshot: Snapshot, quota: Quota, cost: number): Snapshot;
+  /** How many requests of cost 1 still fit. */
+  remaining(snapshot: Snapshot, quota: Quota, nowUs: number): number;
+  /** Microseconds until a request that does not fit will; its cost is at most the limit. */
+  retryUs(snapshot: Snapshot, quota: Quota, cost: number, nowUs: number): number;
+  /** Microseconds until the limit is as if never used. */
+  resetUs(snapshot: Snapshot, quota: Quota, nowUs: number): number;
 }
 
-/**
- * One algorithm over its own state; `undefined` is a subject never seen. `decide.lua.ts` says how much is used; all that
- * follows from it is computed here, for every store alike.
- */
-export interface Algorithm<State> {
-  level(state: State | undefined, quota: Quota, nowUs: number): Level;
-  /** The level at which this much is used. */
-  levelOf(used: number, quota: Quota, nowUs: number): Level;
-  /** The state of a level; only called with `used` above 0. */
-  state(level: Level, quota: Quota, nowUs: number): State;
+/** Whether no wait makes a request pass. Asked before any arithmetic: it keeps products of the cost below 2^53. */
+export function neverFits({ limit }: Quota, cost: number): boolean {
+  return limit === 0 || cost > limit;
 }
 
-/** Whether a request of this cost fits. */
-export function fits(level: Level, limit: number, cost: number): boolean {
-  // `cost <= limit` first: it keeps the product below 2^53.
-  return limit > 0 && cost <= limit && level.used + cost * level.unit <= level.capacity;
-}
-
-/** The level after a request that fits. */
-export function charged({ used, unit, capacity, endsInUs }: Level, cost: number): Level {
-  return { used: used + cost * unit, unit, capacity, endsInUs };
-}
-
-/** How many requests of cost 1 still fit. */
-export function remainingOf(level: Level): number {
-  return Math.max(Math.floor((level.capacity - level.used) / level.unit), 0);
-}
-
-/** Microseconds until the limit is as if never used. */
-export function resetUsOf(level: Level): number {
-  return level.used === 0 ? 0 : (level.endsInUs ?? level.used);
-}
-
-/** Microseconds until a request that does not fit will; `null` when it never will. */
-export function retryUsOf(level: Level, limit: number, cost: number): number | null {
-  if (limit === 0 || cost > limit) return null;
-  return level.endsInUs ?? level.used + cost * level.unit - level.capacity;
+/** How much may be used: the limit, or with what was charged regardless of it (debt) one more limit. */
+export function withDebt(capacity: number): number {
+  return 2 * capacity;
 }
 
 /** Rounded up: a caller who waits as long as told is never too early. */

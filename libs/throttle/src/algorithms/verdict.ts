@@ -1,30 +1,41 @@
-import {
-  remainingOf,
-  resetUsOf,
-  retryUsOf,
-  usToMs,
-  type Algorithm,
-  type AlgorithmName,
-  type Level,
-} from './algorithm.js';
-import { fixedWindow } from './fixed-window.js';
+import type { LimitVerdict } from '../stores/rate-limit.store.js';
+import { neverFits, usToMs, type Algorithm, type AlgorithmName, type Quota } from './algorithm.js';
 import { gcra } from './gcra.js';
-import type { LimitRequest, LimitVerdict } from '../stores/rate-limit.store.js';
+import { leaving } from './leaving.js';
+import { slidingWindow } from './sliding-window.js';
+import { windows } from './windows.js';
 
-/** The algorithms by name, over states of their own. */
+/** The algorithms by name, over snapshots of their own. */
 export const algorithms: Readonly<Record<AlgorithmName, Algorithm<unknown>>> = {
   gcra,
-  'fixed-window': fixedWindow,
-} as never; // the others are on their way
+  'fixed-window': windows,
+  calendar: windows,
+  'sliding-window': slidingWindow,
+  'sliding-log': leaving,
+  concurrency: leaving,
+};
 
-/** What a limit says at a level, after the charge if there was one. Both stores speak through it. */
-export function verdictOf(level: Level, { limit, cost }: LimitRequest, allowed: boolean): LimitVerdict {
-  const retryUs = allowed ? 0 : retryUsOf(level, limit, cost);
+/** What a limit says at a snapshot, after the charge if there was one. All stores speak through it. */
+export function verdictOf<Snapshot>(
+  algorithm: Algorithm<Snapshot>,
+  snapshot: Snapshot,
+  quota: Quota,
+  cost: number,
+  nowUs: number,
+  allowed: boolean,
+): LimitVerdict {
   return {
     allowed,
-    remaining: remainingOf(level),
-    retryAfterMs: retryUs === null ? null : usToMs(retryUs),
-    resetAfterMs: usToMs(resetUsOf(level)),
+    remaining: algorithm.remaining(snapshot, quota, nowUs),
+    retryAfterMs: allowed ? 0 : neverFits(quota, cost) ? null : usToMs(algorithm.retryUs(snapshot, quota, cost, nowUs)),
+    resetAfterMs: usToMs(algorithm.resetUs(snapshot, quota, nowUs)),
     blocked: false,
   };
+}
+
+/** What a limit says while its subject is blocked. */
+export function blockedVerdict(quota: Quota, cost: number, blockedUs: number): LimitVerdict {
+  const endsInMs = usToMs(blockedUs);
+  const retryAfterMs = neverFits(quota, cost) ? null : endsInMs;
+  return { allowed: false, remaining: 0, retryAfterMs, resetAfterMs: endsInMs, blocked: true };
 }

@@ -1,11 +1,13 @@
 import type { Key } from '@roost/redis';
-import type { AlgorithmName } from '../algorithms/algorithm.js';
+import type { AlgorithmName, CalendarWindow } from '../algorithms/algorithm.js';
 import { limitKey } from '../stores/rate-limit.keys.js';
 import type {
+  BlockRule,
   DecideMode,
   LimitRequest,
   LimitVerdict,
   RateLimitStore,
+  Settlement,
   StoreVerdict,
 } from '../stores/rate-limit.store.js';
 
@@ -29,6 +31,11 @@ export interface Ask {
   readonly windowMs: number;
   readonly algorithm?: AlgorithmName;
   readonly cost?: number;
+  /** Names the charge. */
+  readonly hold?: string | undefined;
+  readonly holdMs?: number;
+  readonly block?: Omit<BlockRule, 'violations'>;
+  readonly calendar?: CalendarWindow;
 }
 
 /** Speaks to a store in seconds from {@link EPOCH_US}, about a subject that no other test has. */
@@ -69,12 +76,47 @@ export class Bench {
     );
   }
 
+  /** Settles a held charge of `ask.cost`, of which `cost` stays. */
+  settle(ask: Ask, hold: string, cost: number): Promise<number> {
+    return this.opened.store.settle([this.settlementOf(ask, hold, cost)]);
+  }
+
+  renew(ask: Ask, hold: string): Promise<number> {
+    return this.opened.store.renew([this.settlementOf(ask, hold, 0)]);
+  }
+
+  async adjust(ask: Ask, cost: number): Promise<LimitVerdict> {
+    return (await this.opened.store.adjust([this.requestOf({ ...ask, cost })]))[0]!;
+  }
+
+  async violations(ask: Ask): Promise<number> {
+    return (await this.opened.store.violations([this.violationsKeyOf(ask)]))[0]!;
+  }
+
   keyOf({ policy, algorithm = 'gcra' }: Ask): Key {
     return limitKey(algorithm, policy, this.#subject);
   }
 
+  violationsKeyOf({ policy }: Ask): Key {
+    return limitKey('violations', policy, this.#subject);
+  }
+
   requestOf(ask: Ask): LimitRequest {
-    const { limit, windowMs, algorithm = 'gcra', cost = 1 } = ask;
-    return { key: this.keyOf(ask), algorithm, limit, windowUs: windowMs * 1_000, cost };
+    const { limit, windowMs, algorithm = 'gcra', cost = 1, hold, holdMs = null, block, calendar } = ask;
+    return {
+      key: this.keyOf(ask),
+      algorithm,
+      limit,
+      windowUs: windowMs * 1_000,
+      ...(calendar && { calendar }),
+      cost,
+      ...(hold !== undefined && { hold: { id: hold, expiresMs: holdMs } }),
+      ...(block && { block: { ...block, violations: this.violationsKeyOf(ask) } }),
+    };
+  }
+
+  settlementOf(ask: Ask, hold: string, cost: number): Settlement {
+    const { key, algorithm, limit, windowUs, calendar, cost: held } = this.requestOf(ask);
+    return { key, algorithm, limit, windowUs, ...(calendar && { calendar }), holdId: hold, held, cost };
   }
 }

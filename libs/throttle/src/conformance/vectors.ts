@@ -1,4 +1,5 @@
 import { expect, it } from '@jest/globals';
+import { ALGORITHMS } from './algorithms.js';
 import { assertAllOrNothing, assertExactUnderConcurrency, assertPeekChangesNothing } from './assertions.js';
 import { Bench, type Ask, type OpenedRateLimitStore } from './bench.js';
 
@@ -35,6 +36,7 @@ export function vectors(opened: () => OpenedRateLimitStore): void {
       remaining,
       retryAfterMs,
       resetAfterMs,
+      blocked: false,
     });
     expect(await ask(0, 6)).toEqual(verdict(false, 5, 0, null));
     for (let used = 1; used <= 5; used++) expect(await ask(0)).toEqual(verdict(true, 5 - used, used * 1_000));
@@ -66,7 +68,7 @@ export function vectors(opened: () => OpenedRateLimitStore): void {
       const on = bench();
       const ask: Ask = { policy: 'never', limit: 0, windowMs: 1_000, algorithm };
       for (const cost of [0, 1, 5]) {
-        const refusal = { allowed: false, remaining: 0, retryAfterMs: null, resetAfterMs: 0 };
+        const refusal = { allowed: false, remaining: 0, retryAfterMs: null, resetAfterMs: 0, blocked: false };
         expect(await on.ask(0, { ...ask, cost })).toEqual(refusal);
       }
       expect(await opened().store.reset([on.keyOf(ask)])).toBe(0);
@@ -124,7 +126,9 @@ export function vectors(opened: () => OpenedRateLimitStore): void {
     expect(limits.map(({ retryAfterMs }) => retryAfterMs)).toEqual([5_000, 60_000, 0]);
   });
 
-  it('36: exact under concurrency', () => assertExactUnderConcurrency(opened()));
+  it.each(ALGORITHMS)('36: %s is exact under concurrency', (algorithm) =>
+    assertExactUnderConcurrency(opened(), algorithm),
+  );
 
   it.each(['gcra', 'fixed-window'] as const)('51: %s when the clock is set back', async (algorithm) => {
     const on = bench();

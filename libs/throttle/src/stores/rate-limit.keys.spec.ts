@@ -42,6 +42,11 @@ describe('limitKey', () => {
     expect(throttleKeys.map(({ template }) => template)).toEqual([
       '{rate}:rate:gcra:{policy}:{subject}',
       '{rate}:rate:fixed-window:{policy}:{subject}',
+      '{rate}:rate:sliding-window:{policy}:{subject}',
+      '{rate}:rate:sliding-log:{policy}:{subject}',
+      '{rate}:rate:concurrency:{policy}:{subject}',
+      '{rate}:rate:calendar:{policy}:{subject}',
+      '{rate}:rate:violations:{policy}:{subject}',
     ]);
   });
 });

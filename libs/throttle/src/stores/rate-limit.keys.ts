@@ -5,17 +5,42 @@ import type { AlgorithmName } from '../algorithms/algorithm.js';
 // Cluster. What that costs is written down in docs/decisions/0010-one-slot-for-rate-limits.md.
 const options = { tag: 'rate', ttl: '366d', maxBytes: 40 } as const;
 
-const gcraKey = defineKey('rate:gcra:{policy}:{subject}', options);
-const fixedWindowKey = defineKey('rate:fixed-window:{policy}:{subject}', options);
+// What can be settled follows the count: 256 charges with names of 22 bytes at most.
+const counted = { ...options, maxBytes: 16_000 } as const;
+// One member for each unit of at most 10 000, twice as many with debt.
+const ledger = { ...options, maxBytes: 2_000_000 } as const;
+
+const gcraKey = defineKey('rate:gcra:{policy}:{subject}', counted);
+const fixedWindowKey = defineKey('rate:fixed-window:{policy}:{subject}', counted);
+const slidingWindowKey = defineKey('rate:sliding-window:{policy}:{subject}', counted);
+const slidingLogKey = defineKey('rate:sliding-log:{policy}:{subject}', ledger);
+const concurrencyKey = defineKey('rate:concurrency:{policy}:{subject}', ledger);
+const calendarKey = defineKey('rate:calendar:{policy}:{subject}', counted);
 const violationsKey = defineKey('rate:violations:{policy}:{subject}', options);
 
 /** Every kind of key this lib writes. The algorithm is part of the key, so that changing it starts a limit anew. */
-export const throttleKeys = [gcraKey, fixedWindowKey, violationsKey] as const;
+export const throttleKeys = [
+  gcraKey,
+  fixedWindowKey,
+  slidingWindowKey,
+  slidingLogKey,
+  concurrencyKey,
+  calendarKey,
+  violationsKey,
+] as const;
 
-const keyOf = { gcra: gcraKey, 'fixed-window': fixedWindowKey } as Record<AlgorithmName, typeof gcraKey>;
+const keyOf: Readonly<Record<AlgorithmName | 'violations', Pick<typeof gcraKey, 'of'>>> = {
+  gcra: gcraKey,
+  'fixed-window': fixedWindowKey,
+  'sliding-window': slidingWindowKey,
+  'sliding-log': slidingLogKey,
+  concurrency: concurrencyKey,
+  calendar: calendarKey,
+  violations: violationsKey,
+};
 
-/** Where one limit of one subject is counted. The subject is a digest already: see {@link subjectDigest}. */
-export function limitKey(algorithm: AlgorithmName, policy: string, subject: string): Key {
+/** Where one limit of one subject is counted, or the refusals by it. The subject is a digest already: see {@link subjectDigest}. */
+export function limitKey(algorithm: AlgorithmName | 'violations', policy: string, subject: string): Key {
   return keyOf[algorithm].of({ policy, subject });
 }
 
@@ -25,7 +50,7 @@ export class LimitKeys {
   #slot = '';
 
   constructor(
-    private readonly algorithm: AlgorithmName,
+    private readonly algorithm: AlgorithmName | 'violations',
     private readonly policy: string,
   ) {}
 

@@ -90,8 +90,10 @@ describe('RedisRateLimitStore', () => {
     } finally {
       now.mockRestore();
     }
-    const { one, several } = decideScripts();
-    for (const { lua } of [one.consume, several.consume]) expect(lua).toContain(`local time = redis.call('TIME')`);
+    const { one, any, ...others } = decideScripts();
+    for (const { name, lua } of [one.consume, one.peek, any.consume, any.peek, ...Object.values(others)]) {
+      expect([name, lua.match(/local time = .*/g)]).toEqual([name, [`local time = redis.call('TIME')`]]);
+    }
   });
 
   it.each([
