@@ -99,7 +99,10 @@ export class RateLimitRollout implements OnApplicationBootstrap, OnModuleDestroy
       const names = [limit!, ...others].map(({ name }) => name).join(', ');
       throw new InvalidRolloutError(`Policy "${policy}" has several limits. Change one of them: ${names}`);
     }
-    const { name, quota } = limit!;
+    const { name, quota, algorithm } = limit!;
+    if (algorithm === 'calendar' && change.window !== undefined) {
+      throw new InvalidRolloutError(`"${name}" counts by the calendar: only its \`limit\` can be changed`);
+    }
     if (typeof quota === 'string') {
       throw new InvalidRolloutError(`"${name}" is '${quota}': it has no limit of its own that could be changed`);
     }

@@ -5,6 +5,9 @@ import type { LimitRequest, LimitVerdict, RateLimitStore } from '../stores/rate-
 /** How many debts one script call charges, so that Redis is not held up when it has just come back. */
 const CHUNK = 100;
 
+/** How much longer than usual a window may be: a day of 25 hours, a month of 31 days. */
+const LONGEST = 1.1;
+
 /** What happened to granted requests: charged in Redis; maybe charged, and not tried again; or refused by it, a bug. */
 export type DebtOutcome = 'merged' | 'unknown' | 'refused';
 
@@ -104,7 +107,7 @@ export class OutageDebts {
   #owed({ local, unsure }: Debt, { remaining, resetAfterMs }: LimitVerdict, aheadUs: number): number {
     if (hasWindows(local.algorithm)) {
       const leftUs = resetAfterMs * 1_000 - aheadUs;
-      if (leftUs <= 0 || leftUs > local.windowUs) return 0;
+      if (leftUs <= 0 || leftUs > local.windowUs * LONGEST) return 0;
     }
     return Math.max(local.limit - remaining - unsure, 0);
   }

@@ -214,6 +214,7 @@ export class RateLimitSwitch {
       algorithm: limit.algorithm,
       limit: place === 'redis' ? quota.limit : this.#shareOf(quota),
       windowUs: quota.windowUs,
+      calendar: quota.calendar,
       cost,
       hold,
       block: block && { ...block, violations: limit.keys.violations(subject) },
