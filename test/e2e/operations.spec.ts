@@ -62,6 +62,60 @@ describe('admin', () => {
     expect((await admin('DELETE', '/admin/limits/nobody', TOKEN)).json()).toEqual({ cleared: 0 });
   });
 
+  describe('changes rate limits at run time', () => {
+    const send = async (method: 'GET' | 'PATCH' | 'DELETE', payload?: object) => {
+      const headers = { 'x-admin-token': TOKEN };
+      const answer = await service.app.inject({ method, url: '/admin/rate-limits', headers, payload });
+      return [answer.statusCode, answer.json()];
+    };
+    const asConfigured = { paused: false, canaryPercent: 100, modes: {}, limits: {}, stopLoss: null };
+    const quote = () => service.app.inject({ url: '/api/quotes?carId=car-1' });
+
+    it('pauses all, and counts again', async () => {
+      expect(await send('GET')).toEqual([200, asConfigured]);
+      expect(await send('PATCH', { paused: true, canaryPercent: 25 })).toEqual([
+        200,
+        { ...asConfigured, paused: true, canaryPercent: 25 },
+      ]);
+      expect((await quote()).headers).not.toHaveProperty('ratelimit');
+      expect((await admin('GET', '/admin/state', TOKEN)).json().rateLimits.canaryPercent).toBe(25);
+      expect(await send('DELETE')).toEqual([200, asConfigured]);
+      expect((await quote()).headers).toHaveProperty('ratelimit');
+    });
+
+    it('changes limits and modes', async () => {
+      const change = { modes: { login: 'shadow' }, limits: { 'login.address': { limit: 50, window: '2m' } } };
+      expect(await send('PATCH', change)).toEqual([
+        200,
+        {
+          ...asConfigured,
+          modes: { 'login.user': 'shadow', 'login.address': 'shadow' },
+          limits: { 'login.address': { limit: 50, windowMs: 120_000 } },
+        },
+      ]);
+      await send('DELETE');
+    });
+
+    it.each([
+      [{ canaryPercent: 101 }, 'canaryPercent'],
+      [{ modes: { logn: 'shadow' } }, 'modes.logn'],
+      [{ limits: { quotes: { limit: 1 } } }, 'limits.quotes'],
+      [{ pause: true }, ''],
+    ])('answers 422 to %p', async (change, path) => {
+      const [status, body] = await send('PATCH', change);
+      expect([status, body.issues[0].path]).toEqual([422, path]);
+    });
+
+    it('does nothing without the token', async () => {
+      const answer = await service.app.inject({
+        method: 'PATCH',
+        url: '/admin/rate-limits',
+        payload: { paused: true },
+      });
+      expect(answer.statusCode).toBe(401);
+    });
+  });
+
   it('clears nothing without the token', async () => {
     expect((await admin('DELETE', '/admin/limits/ann')).statusCode).toBe(401);
   });
@@ -100,13 +154,16 @@ describe('OpenAPI', () => {
     expect(routes.sort()).toEqual([
       'DELETE /accounts/sessions',
       'DELETE /admin/limits/{subject}',
+      'DELETE /admin/rate-limits',
       'GET /accounts/me',
+      'GET /admin/rate-limits',
       'GET /admin/state',
       'GET /api/quotes',
       'GET /livez',
       'GET /metrics',
       'GET /readyz',
       'GET /startupz',
+      'PATCH /admin/rate-limits',
       'POST /accounts/codes',
       'POST /accounts/sessions',
     ]);

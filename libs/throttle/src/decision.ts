@@ -15,9 +15,11 @@ export interface PolicyDecision {
   readonly resetAfterMs: number;
   /** Whom it counted, as a keyed digest in base64; only with the option `partitionKeySecret`. */
   readonly partitionKey?: string;
+  /** Present while this limit blocks the subject. */
+  readonly blocked?: boolean;
 }
 
-/** `throttle`: over a limit; `block`: refused without counting, as by the outage policy `closed`. */
+/** `throttle`: over a limit; `block`: refused without counting, as a blocked subject and by the outage policy `closed`. */
 export type DecisionState = 'allow' | 'throttle' | 'block';
 
 /** Whether a request may pass, and why. */
@@ -32,6 +34,11 @@ export interface Decision {
   readonly retryAfterMs: number | null;
   /** Who decided. */
   readonly backend: BackendName;
+}
+
+/** Whether nobody could decide: Redis is lost, and the outage policy `closed` refused. */
+export function isUnavailable({ state, policies }: Decision): boolean {
+  return state === 'block' && !policies.some(({ blocked }) => blocked);
 }
 
 const decisionKey = Symbol('roost.throttle.decision');

@@ -19,12 +19,18 @@ export type {
 } from './throttle.options.js';
 
 // Service and decisions
-export { RateLimiter, type ConsumeOptions, type DecisionMessage, type Subject } from './rate-limiter.service.js';
+export { RateLimiter, type DecisionMessage } from './rate-limiter.service.js';
+export type { ConsumeOptions, Subject } from './charges.js';
+export type { Reservation, ReserveOptions } from './reservation.js';
 export { decisionOf, type Decision, type DecisionState, type PolicyDecision } from './decision.js';
 
 // Addresses
 export { ClientAddresses } from './requests/client-address.resolver.js';
 export { clientAddress, type ClientAddressOptions } from './requests/client-address.js';
+
+// Rollout
+export { RateLimitRollout, type RolloutReach, type RolloutState } from './rollout/rate-limit.rollout.js';
+export type { StopLossTrip } from './rollout/stop-loss.js';
 
 // Decorators and guard
 export { RateLimit, SkipRateLimit } from './policies/rate-limit.decorator.js';
@@ -46,12 +52,15 @@ export { MemoryRateLimitStore, type MemoryRateLimitStoreOptions } from './stores
 export type { AlgorithmName, Quota } from './algorithms/algorithm.js';
 export { throttleKeys } from './stores/rate-limit.keys.js';
 export { throttlerKeys } from './throttler/throttler.keys.js';
+export { rolloutKeys } from './rollout/rollout.keys.js';
 
 // Errors
 export {
   InvalidCostError,
+  InvalidRolloutError,
   InvalidSubjectError,
   RateLimitExceededError,
   RateLimitUnavailableError,
+  ReservationRequiredError,
   UnknownPolicyError,
 } from './throttle.errors.js';

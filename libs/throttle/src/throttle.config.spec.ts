@@ -49,7 +49,14 @@ describe('ThrottleConfig', () => {
     ['a negative cost', { cost: -1 }, /cost.*-1/],
     ['a cost that is no integer', { cost: 0.5 }, /cost.*0\.5/],
     ['an outage policy nobody knows', { outage: 'maybe' }, /outage.*maybe/],
-    ['an option of another version', { block: '1h' }, /Unknown option `block`/],
+    ['an option of another version', { blocks: '1h' }, /Unknown option `blocks`/],
+    ['a block that is none', { block: '1h' }, /`block` to be { after, for }/],
+    ['a block after nothing', { block: { after: 0, for: '1h' } }, /`block.after` to be a positive integer/],
+    ['a block without end', { block: { after: 1, for: '367d' } }, /`block.for`: Expected at most 366d/],
+    ['a memory without length', { block: { after: 1, for: '1h', within: 0 } }, /`block.within`: Expected a duration/],
+    ['an unknown part of a block', { block: { after: 1, for: '1h', until: 1 } }, /Unknown option `block.until`/],
+    ['a count of nothing', { count: 'none' }, /`count` to be 'all', 'success', 'failure' or a function/],
+    ['slots counted by outcome', { count: 'failure', algorithm: 'concurrency' }, /no `count` with algorithm/],
   ])('refuses %s', (_what, options, problem) => {
     expect(limit(options).join()).toMatch(problem);
   });

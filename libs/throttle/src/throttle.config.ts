@@ -5,6 +5,7 @@ import { headerProblem } from './requests/header-dialects.js';
 import { TrustedProxies } from './requests/trusted-proxies.js';
 import type { HeaderDialect, OutagePolicy, ThrottleOptions } from './throttle.options.js';
 import { Tiers } from './policies/tiers.js';
+import { resolveStopLoss, type StopLossLimits } from './rollout/stop-loss.js';
 
 const KNOWN_OPTIONS = new Set(
   'policies tiers tierOf userOf apiKeyOf headers outage backend connection replicas canaryPercent memoryMaxEntries proxy ipv6Prefix rejectCacheEntries refuseEarly stopLoss exposeHeaders partitionKeySecret'.split(
@@ -22,6 +23,7 @@ export class ThrottleConfig {
   readonly replicas: number;
   readonly canaryPercent: number;
   readonly memoryMaxEntries: number;
+  readonly stopLoss: StopLossLimits | undefined;
   readonly headers: readonly HeaderDialect[];
   readonly exposeHeaders: boolean;
   readonly partitionKeySecret: string | undefined;
@@ -41,6 +43,7 @@ export class ThrottleConfig {
     this.replicas = options.replicas ?? 1;
     this.canaryPercent = options.canaryPercent ?? 100;
     this.memoryMaxEntries = options.memoryMaxEntries ?? 100_000;
+    this.stopLoss = resolveStopLoss(options.stopLoss, problems);
     this.headers = headers;
     this.exposeHeaders = options.exposeHeaders ?? false;
     this.partitionKeySecret = options.partitionKeySecret;

@@ -1,6 +1,6 @@
 import { HttpException, HttpStatus } from '@nestjs/common';
 import { RoostError, show } from '@roost/redis';
-import type { Decision } from './decision.js';
+import { isUnavailable, type Decision } from './decision.js';
 import { msToSeconds } from './requests/header-dialects.js';
 
 /** Thrown by the guard when a limit is exceeded. HTTP 429 with `Retry-After`; its response is an RFC 9457 problem. */
@@ -68,7 +68,7 @@ export function refusalOf(decision: Decision): RateLimitExceededError | RateLimi
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 0;
   try {
-    return decision.state === 'block' ? new RateLimitUnavailableError(decision) : new RateLimitExceededError(decision);
+    return isUnavailable(decision) ? new RateLimitUnavailableError(decision) : new RateLimitExceededError(decision);
   } finally {
     Error.stackTraceLimit = stackTraceLimit;
   }
@@ -95,6 +95,29 @@ export class InvalidSubjectError extends RoostError {
   }
 }
 
+/** Thrown when slots of `concurrency` are asked for by a call that cannot give them back. */
+export class ReservationRequiredError extends RoostError {
+  static override readonly code: string = 'throttle.reservation-required';
+
+  constructor(readonly limit: string) {
+    super(
+      `Limit "${limit}" counts what runs at the same time. Use \`reserve\`, and \`commit\` or \`rollback\` when it has ended.`,
+    );
+  }
+}
+
+/** Thrown by `RateLimitRollout` when an order makes no sense; nothing is changed. */
+export class InvalidRolloutError extends RangeError {
+  static readonly code = 'throttle.invalid-rollout';
+  readonly code = InvalidRolloutError.code;
+  readonly httpStatus = HttpStatus.UNPROCESSABLE_ENTITY;
+
+  constructor(message: string) {
+    super(`${message}.`);
+    this.name = 'InvalidRolloutError';
+  }
+}
+
 /** Thrown when a policy is asked for by a name that the module's options do not hold. */
 export class UnknownPolicyError extends RoostError {
   static override readonly code: string = 'throttle.unknown-policy';
@@ -110,7 +133,8 @@ export class UnknownPolicyError extends RoostError {
 function detailOf({ policies, violated, retryAfterMs }: Decision): string {
   const limits = policies
     .filter(({ policy }) => violated.includes(policy))
-    .map(({ policy, limit, windowMs }) => {
+    .map(({ policy, limit, windowMs, blocked }) => {
+      if (blocked) return `"${policy}" has blocked you`;
       const per = windowMs === null ? 'at once' : `per ${msToSeconds(windowMs)} s`;
       return `"${policy}" allows ${limit} ${per}`;
     });

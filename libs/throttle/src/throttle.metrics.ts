@@ -1,9 +1,21 @@
 import { Injectable } from '@nestjs/common';
 import { Metrics, type BackendName } from '@roost/redis';
+import type { DebtOutcome } from './switching/outage-debts.js';
 import type { DecisionState } from './decision.js';
+
+/** Shares of a limit that are left; what is at most a fifth is near the limit. */
+const REMAINING_BUCKETS = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
 
 /** Of decisions that nobody had to wait for, one in so many is timed: reading the clock twice costs a fifth of one. */
 const TIMED = 16;
+
+/** What the gauges show. */
+export interface ShownGauges {
+  readonly replicas: number;
+  readonly canaryPercent: number;
+}
+
+type Gauge = ReturnType<Metrics['gauge']>;
 
 /** Counts decisions. Labels are names of limits, never subjects. */
 @Injectable()
@@ -14,6 +26,15 @@ export class ThrottleMetrics {
   readonly #evictions;
   #untimed = 0;
   #lastMs = 0;
+  readonly #remaining;
+  readonly #wouldReject;
+  readonly #paused;
+  readonly #debts;
+  readonly #stopLosses;
+  readonly #replicas: Gauge;
+  readonly #canary: Gauge;
+  #shown: ShownGauges = { replicas: 0, canaryPercent: 0 };
+  readonly #remainingSeries = new Map<string, { observe(ratio: number): void }>();
   // The series by their labels, without a string or an object for each look-up.
   readonly #series: Record<BackendName, Record<DecisionState, Map<string, { inc(): void }>>> = {
     redis: { allow: new Map(), throttle: new Map(), block: new Map() },
@@ -39,6 +60,45 @@ export class ThrottleMetrics {
       'roost_rate_limit_memory_evictions_total',
       'Limits forgotten before their time because the in-memory store was full',
     );
+    this.#remaining = metrics.histogram(
+      'roost_rate_limit_remaining_ratio',
+      'What was left of each limit after a request passed, as a share of it',
+      ['policy'],
+      REMAINING_BUCKETS,
+    );
+    this.#wouldReject = metrics.counter(
+      'roost_rate_limit_would_reject_total',
+      'Requests that a limit in trial would have refused',
+      ['policy'],
+    );
+    this.#paused = metrics.counter(
+      'roost_rate_limit_paused_total',
+      'Requests let through uncounted because an operator paused all limits',
+      ['policy'],
+    );
+    this.#debts = metrics.counter(
+      'roost_rate_limit_debt_total',
+      'Requests granted alone in an outage, by what became of charging them in Redis afterwards',
+      ['outcome'],
+    );
+    this.#stopLosses = metrics.counter(
+      'roost_rate_limit_stop_loss_total',
+      'Times in which Redis was given up for being slow',
+    );
+    this.#replicas = metrics.gauge('roost_rate_limit_replicas', 'Processes that share the limits', [], () =>
+      this.#replicas.set(this.#shown.replicas),
+    );
+    this.#canary = metrics.gauge(
+      'roost_rate_limit_canary_percent',
+      'Percentage of subjects that Redis decides',
+      [],
+      () => this.#canary.set(this.#shown.canaryPercent),
+    );
+  }
+
+  /** Where the gauges are read from at each scrape. */
+  show(shown: ShownGauges): void {
+    this.#shown = shown;
   }
 
   decided(policy: string, state: DecisionState, backend: BackendName): void {
@@ -69,5 +129,28 @@ export class ThrottleMetrics {
 
   evicted(): void {
     this.#evictions.inc({});
+  }
+
+  /** What a request that passed left of a limit. */
+  left(policy: string, ratio: number): void {
+    let series = this.#remainingSeries.get(policy);
+    if (!series) this.#remainingSeries.set(policy, (series = this.#remaining.labels({ policy })));
+    series.observe(ratio);
+  }
+
+  wouldReject(policy: string): void {
+    this.#wouldReject.inc({ policy });
+  }
+
+  passedPaused(policy: string): void {
+    this.#paused.inc({ policy });
+  }
+
+  settledDebt(outcome: DebtOutcome, requests: number): void {
+    this.#debts.inc({ outcome }, requests);
+  }
+
+  stoppedLoss(): void {
+    this.#stopLosses.inc({});
   }
 }

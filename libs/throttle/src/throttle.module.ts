@@ -1,5 +1,4 @@
 import {
-  Logger,
   Module,
   type DynamicModule,
   type FactoryProvider,
@@ -9,16 +8,24 @@ import {
 import { DiscoveryModule, DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { HealthRegistry, InvalidOptionsError, RedisConnections, type Backend } from '@roost/redis';
 import { ClientAddresses } from './requests/client-address.resolver.js';
+import { HeldCharges } from './switching/held-charges.js';
 import { MemoryRateLimitStore } from './stores/memory-rate-limit.store.js';
 import { RateLimitPolicies } from './policies/rate-limit.policies.js';
-import { RateLimitResets } from './switching/rate-limit.resets.js';
+import { RateLimitRecords } from './switching/rate-limit.records.js';
 import { RateLimitRoutes } from './policies/rate-limit.routes.js';
 import { RateLimitStore } from './stores/rate-limit.store.js';
 import { RateLimitSubjects } from './requests/rate-limit.subjects.js';
+import { RateLimitBugs } from './switching/rate-limit.bugs.js';
+import { RateLimitRollout } from './rollout/rate-limit.rollout.js';
 import { RateLimitSwitch } from './switching/rate-limit.switch.js';
+import { InsuranceRateLimitStore } from './switching/insurance-rate-limit.store.js';
+import { ReplicaCensus } from './switching/replica-census.js';
+import { rolloutProviders } from './rollout/rollout.providers.js';
+import { switchingProviders } from './switching/switching.providers.js';
 import { RateLimiter } from './rate-limiter.service.js';
+import { RedisOrders } from './switching/redis-orders.js';
 import { RedisRateLimitStore } from './stores/redis-rate-limit.store.js';
-import { repeatedly } from './switching/repeatedly.js';
+import { Settlements } from './requests/settlements.js';
 import { ThrottleConfig } from './throttle.config.js';
 import { ThrottleMetrics } from './throttle.metrics.js';
 import {
@@ -28,8 +35,6 @@ import {
   THROTTLE_OPTIONS,
 } from './throttle.module-definition.js';
 import type { ThrottleOptions } from './throttle.options.js';
-
-const BUG_LOG_PAUSE_MS = 60_000;
 
 /** The limits of the options and of all decorators, checked together so that one error names every problem. */
 const routes: FactoryProvider<RateLimitRoutes> = {
@@ -66,37 +71,54 @@ const stores: FactoryProvider[] = [
 
 const switching: FactoryProvider[] = [
   {
-    provide: RateLimitSwitch,
-    // The routes are injected to be checked before anything is built on wrong options.
-    inject: [ThrottleConfig, RedisConnections, RateLimitStore, MemoryRateLimitStore, RateLimitRoutes],
+    provide: RedisOrders,
+    inject: [ThrottleConfig, RedisConnections, RateLimitStore, RateLimitBugs],
     useFactory: (
       config: ThrottleConfig,
       connections: RedisConnections,
       redis: RateLimitStore,
-      memory: MemoryRateLimitStore,
-    ) => {
-      const logger = new Logger('RateLimiter');
-      const log = repeatedly(BUG_LOG_PAUSE_MS, (error: unknown, suppressed: number) =>
-        logger.error('Redis refused to count: a bug. The outage policies decide.', {
-          event: 'throttle.bug',
-          error: (error as Error).message,
-          suppressed,
-        }),
-      );
-      const options = { mode: config.backend, replicas: config.replicas, canaryPercent: config.canaryPercent };
-      return new RateLimitSwitch(backendOf(config, connections), redis, memory, options, log);
-    },
+      { report }: RateLimitBugs,
+    ) => new RedisOrders(backendOf(config, connections), redis, report),
   },
   {
-    provide: RateLimitResets,
-    inject: [ThrottleConfig, RedisConnections, RateLimitStore, MemoryRateLimitStore, RateLimitSubjects],
+    provide: HeldCharges,
+    inject: [RateLimitStore, MemoryRateLimitStore, InsuranceRateLimitStore, RedisOrders, RateLimitBugs],
+    useFactory: (
+      redis: RateLimitStore,
+      memory: MemoryRateLimitStore,
+      insurance: InsuranceRateLimitStore,
+      orders: RedisOrders,
+      { report }: RateLimitBugs,
+    ) => new HeldCharges({ redis, memory, insurance }, orders, report),
+  },
+  {
+    provide: RateLimitRecords,
+    inject: [
+      ThrottleConfig,
+      RedisConnections,
+      RateLimitStore,
+      MemoryRateLimitStore,
+      InsuranceRateLimitStore,
+      RedisOrders,
+      RateLimitSubjects,
+    ],
     useFactory: (
       config: ThrottleConfig,
       connections: RedisConnections,
       redis: RateLimitStore,
       memory: MemoryRateLimitStore,
+      insurance: InsuranceRateLimitStore,
+      orders: RedisOrders,
       subjects: RateLimitSubjects,
-    ) => new RateLimitResets(backendOf(config, connections), redis, memory, subjects, config.backend),
+    ) =>
+      new RateLimitRecords(
+        backendOf(config, connections),
+        redis,
+        [memory, insurance],
+        orders,
+        subjects,
+        config.backend,
+      ),
   },
 ];
 
@@ -121,12 +143,23 @@ const switching: FactoryProvider[] = [
     routes,
     ...stores,
     ...switching,
+    ...switchingProviders,
+    ...rolloutProviders,
     ClientAddresses,
     RateLimitSubjects,
     ThrottleMetrics,
     RateLimiter,
+    Settlements,
   ],
-  exports: [RateLimiter, RateLimitRoutes, RateLimitSubjects, ClientAddresses, ThrottleConfig],
+  exports: [
+    RateLimiter,
+    RateLimitRollout,
+    RateLimitRoutes,
+    RateLimitSubjects,
+    ClientAddresses,
+    Settlements,
+    ThrottleConfig,
+  ],
 })
 export class ThrottleModule extends ConfigurableModuleClass implements OnModuleInit, OnApplicationShutdown {
   constructor(
@@ -135,6 +168,12 @@ export class ThrottleModule extends ConfigurableModuleClass implements OnModuleI
     private readonly health: HealthRegistry,
     private readonly switched: RateLimitSwitch,
     private readonly memory: MemoryRateLimitStore,
+    private readonly orders: RedisOrders,
+    private readonly held: HeldCharges,
+    private readonly insurance: InsuranceRateLimitStore,
+    private readonly census: ReplicaCensus,
+    private readonly rollout: RateLimitRollout,
+    private readonly metrics: ThrottleMetrics,
   ) {
     super();
   }
@@ -149,19 +188,34 @@ export class ThrottleModule extends ConfigurableModuleClass implements OnModuleI
   }
 
   onModuleInit(): void {
-    const { backend, replicas, canaryPercent } = this.config;
-    if (backend === 'redis') backendOf(this.config, this.connections).require('rate limits');
-    this.health.contribute('throttle', () => ({
-      status: this.switched.degraded ? 'degraded' : 'up',
-      backend: this.switched.current,
-      replicas,
-      canaryPercent,
-      memoryEntries: this.memory.size,
-      memoryEvicted: this.memory.evicted,
-    }));
+    if (this.config.backend === 'redis') backendOf(this.config, this.connections).require('rate limits');
+    const { switched, memory, insurance, census, rollout } = this;
+    this.metrics.show({
+      get replicas() {
+        return census.replicas;
+      },
+      get canaryPercent() {
+        return rollout.state().canaryPercent;
+      },
+    });
+    this.health.contribute('throttle', () => {
+      const { paused, canaryPercent, stopLoss } = rollout.state();
+      return {
+        status: switched.degraded || paused || stopLoss !== null ? 'degraded' : 'up',
+        backend: switched.current,
+        replicas: census.replicas,
+        canaryPercent,
+        paused,
+        stopLoss,
+        memoryEntries: memory.size + insurance.size,
+        memoryEvicted: memory.evicted + insurance.evicted,
+      };
+    });
   }
 
   onApplicationShutdown(): void {
+    this.held.close();
+    this.orders.close();
     this.memory.close();
   }
 }

@@ -32,3 +32,27 @@ export type AdminState = z.output<typeof adminState>;
 /** How many counts were forgotten. */
 export const limitsCleared = z.object({ cleared: z.number() });
 export type LimitsCleared = z.output<typeof limitsCleared>;
+
+const limitMode = z.union([z.enum(['enforce', 'shadow']), z.object({ canary: z.number().min(0).max(1) })]);
+const byLimit = <T extends z.ZodType>(value: T) => z.record(z.string(), value);
+
+/** What operators change at run time; what is left out stays as it is. */
+export const rolloutChange = z.strictObject({
+  paused: z.boolean().optional().meta({ description: 'Whether all requests pass uncounted' }),
+  canaryPercent: z.number().min(0).max(100).optional(),
+  modes: byLimit(limitMode).optional(),
+  limits: byLimit(z.object({ limit: z.number(), window: z.string().optional() })).optional(),
+});
+export type RolloutChange = z.output<typeof rolloutChange>;
+
+/** What is in force beside the configuration. */
+export const rollout = z.object({
+  paused: z.boolean(),
+  canaryPercent: z.number(),
+  modes: byLimit(limitMode),
+  limits: byLimit(z.object({ limit: z.number(), windowMs: z.number().optional() })),
+  stopLoss: z
+    .object({ at: z.string(), p95Ms: z.number(), overMs: z.number(), checks: z.number(), slow: z.number() })
+    .nullable(),
+});
+export type Rollout = z.output<typeof rollout>;

@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Backend } from '@roost/redis';
+import { RateLimitRollout } from '@roost/throttle';
 import { CONFIG, VERSION, type Config } from '../../common/config/index.js';
 import { policies, tiers } from '../throttle/index.js';
 import type { AdminState } from './admin.schemas.js';
@@ -9,6 +10,7 @@ import type { AdminState } from './admin.schemas.js';
 export class AdminService {
   constructor(
     private readonly backend: Backend,
+    private readonly rollout: RateLimitRollout,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -19,7 +21,7 @@ export class AdminService {
       backend: this.backend.state(),
       rateLimits: {
         mode: this.config.RATE_LIMIT_BACKEND ?? this.config.ROOST_BACKEND,
-        canaryPercent: this.config.RATE_LIMIT_CANARY_PERCENT,
+        canaryPercent: this.rollout.state().canaryPercent,
         replicas: this.config.ROOST_REPLICAS,
         policies: limits(),
         tiers,

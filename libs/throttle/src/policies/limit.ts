@@ -1,7 +1,16 @@
 import { show, toMs, type Duration } from '@roost/redis';
 import type { AlgorithmName, Quota } from '../algorithms/algorithm.js';
 import { LimitKeys } from '../stores/rate-limit.keys.js';
-import type { KeySource, LimitOptions, OutagePolicy } from '../throttle.options.js';
+import type { BlockRule } from '../stores/rate-limit.store.js';
+import type {
+  BlockOptions,
+  CountedOutcomes,
+  KeySource,
+  LimitMode,
+  LimitOptions,
+  OutagePolicy,
+} from '../throttle.options.js';
+import { modeProblems } from './limit-mode.js';
 
 /** One limit with nothing left open. */
 export interface Limit {
@@ -13,12 +22,16 @@ export interface Limit {
   readonly algorithm: AlgorithmName;
   readonly key: KeySource;
   readonly cost: Exclude<LimitOptions['cost'], undefined>;
+  readonly count: CountedOutcomes;
+  readonly block: Omit<BlockRule, 'violations'> | undefined;
   readonly outage: OutagePolicy;
+  readonly mode: LimitMode;
   readonly keys: LimitKeys;
 }
 
 const MAX_WINDOW_MS = 366 * 86_400_000;
 const MAX_COST = Number.MAX_SAFE_INTEGER;
+const DEFAULT_WITHIN: Duration = '1d';
 const KNOWN_OPTIONS = new Set([
   'name',
   'limit',
@@ -38,6 +51,11 @@ const KNOWN_OPTIONS = new Set([
 /** Whether a number can be the cost of a request. */
 export function isCost(cost: unknown): cost is number {
   return Number.isSafeInteger(cost) && (cost as number) >= 0 && (cost as number) <= MAX_COST;
+}
+
+/** Whether what a request takes is settled when it has ended: see `count` and the algorithm `concurrency`. */
+export function isHeld({ algorithm, count }: Limit): boolean {
+  return count !== 'all' || algorithm === 'concurrency';
 }
 
 /** What is wrong with a limit and its window, if anything. */
@@ -96,9 +114,16 @@ function complete(options: LimitOptions, name: string, part: string, outage: Out
     algorithm,
     key: options.key ?? 'ip',
     cost: options.cost ?? 1,
+    count: options.count ?? 'all',
+    block: options.block && valid ? completeBlock(options.block) : undefined,
     outage: options.outage ?? outage,
+    mode: options.mode ?? 'enforce',
     keys: new LimitKeys(algorithm, name),
   };
+}
+
+function completeBlock({ after, for: duration, within = DEFAULT_WITHIN }: BlockOptions): Limit['block'] {
+  return { after, forMs: toMs(duration), withinMs: toMs(within) };
 }
 
 function problemsOf(options: LimitOptions, tiered: boolean): string[] {
@@ -134,7 +159,42 @@ function problemsOf(options: LimitOptions, tiered: boolean): string[] {
   if (outage !== undefined && !isOutagePolicy(outage)) {
     problems.push(`Expected \`outage\` to be 'local', 'open' or 'closed', got ${show(outage)}`);
   }
+  return [...problems, ...countProblems(options), ...blockProblems(options.block), ...modeProblems(options)];
+}
+
+function countProblems({ count, algorithm }: LimitOptions): string[] {
+  if (count === undefined || count === 'all') return [];
+  if (typeof count !== 'function' && count !== 'success' && count !== 'failure') {
+    return [`Expected \`count\` to be 'all', 'success', 'failure' or a function, got ${show(count)}`];
+  }
+  return algorithm === 'concurrency'
+    ? ["Expected no `count` with algorithm 'concurrency': its slots are free again when requests end"]
+    : [];
+}
+
+function blockProblems(block: BlockOptions | undefined): string[] {
+  if (block === undefined) return [];
+  if (typeof block !== 'object' || block === null)
+    return [`Expected \`block\` to be { after, for }, got ${show(block)}`];
+  const { after, for: duration, within = DEFAULT_WITHIN, ...unknown } = block;
+  const problems = Object.keys(unknown).map((name) => `Unknown option \`block.${name}\``);
+  if (!Number.isSafeInteger(after) || after < 1) {
+    problems.push(`Expected \`block.after\` to be a positive integer, got ${show(after)}`);
+  }
+  for (const [name, value] of Object.entries({ for: duration, within })) {
+    const problem = durationProblem(value);
+    if (problem) problems.push(`\`block.${name}\`: ${problem}`);
+  }
   return problems;
+}
+
+/** What is wrong with how long something is remembered, if anything. */
+export function durationProblem(duration: Duration): string | undefined {
+  try {
+    return toMs(duration) > MAX_WINDOW_MS ? `Expected at most 366d, got ${show(duration)}` : undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 /** Whether a value names an outage policy. */

@@ -1,5 +1,5 @@
 import type { Type } from '@nestjs/common';
-import { InvalidOptionsError } from '@roost/redis';
+import { InvalidOptionsError, show } from '@roost/redis';
 import { resolveLimits, type Limit } from './limit.js';
 import { ThrottleConfig } from '../throttle.config.js';
 import { UnknownPolicyError } from '../throttle.errors.js';
@@ -22,11 +22,12 @@ export class RateLimitPolicies {
 
   /**
    * The limits of a call to `RateLimiter`.
-   * @throws UnknownPolicyError, or InvalidOptionsError for a policy object that is wrong or has no name.
+   * @throws UnknownPolicyError, or InvalidOptionsError for none, or a policy object that is wrong or has no name.
    */
   called(refs: PolicyRef | readonly PolicyRef[]): readonly Limit[] {
     if (typeof refs === 'string') return this.#configured(refs);
     if (!Array.isArray(refs)) return this.#object(refs as LimitOptions);
+    if (refs.length === 0) throw new InvalidOptionsError('RateLimiter', ['Expected at least one policy']);
     const limits = refs.flatMap((ref: PolicyRef) =>
       typeof ref === 'string' ? this.#configured(ref) : this.#object(ref),
     );
@@ -77,6 +78,10 @@ export class RateLimitPolicies {
   }
 
   #object(options: LimitOptions): readonly Limit[] {
+    if (typeof options !== 'object' || options === null) {
+      const problem = `Expected a policy, by name or as { name, limit, window, … }, got ${show(options)}`;
+      throw new InvalidOptionsError('RateLimiter', [problem]);
+    }
     const known = this.#written.get(options);
     if (known) return known;
     const problems: string[] = [];
@@ -88,5 +93,9 @@ export class RateLimitPolicies {
 }
 
 function same(a: Limit, b: Limit): boolean {
-  return a.algorithm === b.algorithm && a.key === b.key && JSON.stringify(a.quota) === JSON.stringify(b.quota);
+  return a.algorithm === b.algorithm && a.key === b.key && spelled(a) === spelled(b);
+}
+
+function spelled({ quota, block, mode }: Limit): string {
+  return JSON.stringify([quota, block, mode]);
 }

@@ -1,13 +1,19 @@
 import type { Type } from '@nestjs/common';
 import { type DiscoveryService, type MetadataScanner, Reflector } from '@nestjs/core';
 import { InvalidOptionsError } from '@roost/redis';
-import type { Limit } from './limit.js';
+import { settlementInterceptor } from '../requests/settlement.interceptor.js';
+import { isHeld, type Limit } from './limit.js';
 import { rateLimited, unlimited } from './rate-limit.metadata.js';
 import type { RateLimitPolicies } from './rate-limit.policies.js';
 
 type Handler = (...args: never[]) => unknown;
 
 const NONE: readonly Limit[] = [];
+
+// Nest's own keys, which `@nestjs/common` does not export.
+const INTERCEPTORS = '__interceptors__';
+const HTTP_METHOD = 'method';
+const OTHER_HANDLERS = ['websockets:message_mapping', 'microservices:handler_type'];
 
 /** Knows the limits of each route. Metadata is read once per route, at boot, and never during a request. */
 export class RateLimitRoutes {
@@ -43,6 +49,7 @@ export class RateLimitRoutes {
     let handlers = this.#routes.get(owner);
     if (!handlers) this.#routes.set(owner, (handlers = new Map<Handler, readonly Limit[]>()));
     handlers.set(handler, limits);
+    if (limits.some(isHeld) && !answersByHttpOnly(handler)) intercept(handler);
     return limits;
   }
 
@@ -55,4 +62,17 @@ export class RateLimitRoutes {
     const onClass = this.#reflector.get(rateLimited, owner);
     return onClass ? this.policies.decorated(onClass, owner, owner.name, problems) : NONE;
   }
+}
+
+/** Where no HTTP response tells that a request has ended, its handler has to: see `settlementInterceptor`. */
+function intercept(handler: Handler): void {
+  const interceptors = (Reflect.getMetadata(INTERCEPTORS, handler) ?? []) as readonly unknown[];
+  if (interceptors.includes(settlementInterceptor)) return;
+  Reflect.defineMetadata(INTERCEPTORS, [settlementInterceptor, ...interceptors], handler);
+}
+
+function answersByHttpOnly(handler: Handler): boolean {
+  return (
+    Reflect.hasMetadata(HTTP_METHOD, handler) && !OTHER_HANDLERS.some((kind) => Reflect.hasMetadata(kind, handler))
+  );
 }

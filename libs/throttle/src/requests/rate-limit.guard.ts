@@ -5,6 +5,7 @@ import { isCost, type Limit } from '../policies/limit.js';
 import { exposedHeaders, headersOf } from './rate-limit.headers.js';
 import { RateLimitRoutes } from '../policies/rate-limit.routes.js';
 import { RateLimitSubjects } from './rate-limit.subjects.js';
+import { Settlements } from './settlements.js';
 import type { Charge } from '../switching/rate-limit.switch.js';
 import { RateLimiter } from '../rate-limiter.service.js';
 import { ThrottleConfig } from '../throttle.config.js';
@@ -26,6 +27,7 @@ export class RateLimitGuard implements CanActivate {
     private readonly routes: RateLimitRoutes,
     private readonly subjects: RateLimitSubjects,
     private readonly adapters: HttpAdapterHost,
+    private readonly settlements: Settlements,
     private readonly config: ThrottleConfig,
   ) {}
 
@@ -43,7 +45,10 @@ export class RateLimitGuard implements CanActivate {
     const http = context.switchToHttp();
     attachDecision(http.getRequest(), decision);
     this.#setHeaders(decision, http.getResponse());
-    if (decision.allowed) return true;
+    if (decision.allowed) {
+      this.settlements.track(decision, context, http.getResponse());
+      return true;
+    }
     throw refusalOf(decision);
   }
 

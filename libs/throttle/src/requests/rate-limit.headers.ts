@@ -1,4 +1,4 @@
-import type { Decision, PolicyDecision } from '../decision.js';
+import { isUnavailable, type Decision, type PolicyDecision } from '../decision.js';
 import type { HeaderDialect } from '../throttle.options.js';
 import { headerDialects, msToSeconds, type Header } from './header-dialects.js';
 
@@ -12,11 +12,11 @@ const NONE: readonly Header[] = [];
  * when no limit applied.
  */
 export function headersOf(decision: Decision, dialects: readonly HeaderDialect[], nowMs?: number): readonly Header[] {
-  const { allowed, policies, state } = decision;
+  const { allowed, policies } = decision;
   if (policies.length === 0) return NONE;
   const headers: Header[] = [];
   // A limit that could not be asked has nothing to tell.
-  if (state !== 'block') {
+  if (!isUnavailable(decision)) {
     const told = policies.length > MAX_POLICIES ? { ...decision, policies: nearest(decision) } : decision;
     for (const dialect of dialects) headers.push(...headerDialects[dialect].encode(told, nowMs));
   }

@@ -60,6 +60,11 @@ export class LimitKeys {
     return new Key(this.#head + subject, this.#slot);
   }
 
+  /** Where refusals of a subject by this limit are counted. */
+  violations(subject: string): Key {
+    return violationsKey.of({ policy: this.policy, subject });
+  }
+
   #learn(subject: string): void {
     const { name, slot } = limitKey(this.algorithm, this.policy, subject);
     this.#head = name.slice(0, -subject.length);

@@ -1,9 +1,18 @@
-import { RedisReplyError, RedisTimeoutError, shareOf, type Backend, type BackendName } from '@roost/redis';
+import {
+  RedisReplyError,
+  RedisTimeoutError,
+  RedisUnavailableError,
+  shareOf,
+  type Backend,
+  type BackendName,
+} from '@roost/redis';
 import type { Limit } from '../policies/limit.js';
 import { MemoryRateLimitStore } from '../stores/memory-rate-limit.store.js';
 import { LimitKeys, subjectDigest } from '../stores/rate-limit.keys.js';
 import type { DecideMode, LimitRequest } from '../stores/rate-limit.store.js';
-import { RateLimitSwitch, type Charge, type SwitchOptions } from './rate-limit.switch.js';
+import { RateLimitControls } from '../rollout/rate-limit.controls.js';
+import { RateLimitStaging } from '../rollout/rate-limit.staging.js';
+import { RateLimitSwitch, type Charge, type SwitchSettings } from './rate-limit.switch.js';
 
 /** A memory store in the place of Redis, that can fail and remembers what it was asked. */
 class FakeRedis extends MemoryRateLimitStore {
@@ -20,7 +29,7 @@ class FakeRedis extends MemoryRateLimitStore {
   }
 }
 
-function setUp(options: Partial<SwitchOptions> = {}) {
+function setUp(settings: Partial<SwitchSettings> = {}) {
   const redis = new FakeRedis();
   const memory = new MemoryRateLimitStore();
   const backend = {
@@ -34,15 +43,24 @@ function setUp(options: Partial<SwitchOptions> = {}) {
     },
   };
   const bugs: unknown[] = [];
-  const switched = new RateLimitSwitch(
-    backend as unknown as Backend,
-    redis,
-    memory,
-    { mode: undefined, replicas: 1, canaryPercent: 100, ...options },
-    (error) => bugs.push(error),
-  );
+  const granted: { requests: number; unsure: boolean }[] = [];
+  const wouldReject: string[] = [];
+  const paused: string[] = [];
+  const checked: number[] = [];
+  const insurance = new MemoryRateLimitStore();
+  const controls = new RateLimitControls(100);
+  const switched = new RateLimitSwitch({
+    backend: backend as unknown as Backend,
+    stores: { redis, memory, insurance },
+    settings: { mode: undefined, replicas: 1, canaryPercent: 100, ...settings },
+    staging: new RateLimitStaging(controls, (limit) => paused.push(limit)),
+    onGranted: ({ cost }, _quota, unsure) => granted.push({ requests: cost, unsure }),
+    onChecked: (ms) => checked.push(ms),
+    onWouldReject: (limit) => wouldReject.push(limit),
+    onBug: (error) => bugs.push(error),
+  });
   const lose = (reason = 'unreachable') => Object.assign(backend, { chosen: 'memory', reason });
-  return { redis, memory, backend, bugs, switched, lose };
+  return { redis, memory, insurance, backend, bugs, switched, lose, controls, granted, wouldReject, paused, checked };
 }
 
 const charge = (overrides: Partial<Limit> & { most?: number; subject?: string; cost?: number } = {}): Charge => {
@@ -50,7 +68,20 @@ const charge = (overrides: Partial<Limit> & { most?: number; subject?: string; c
   const quota = { limit: most, windowUs: 60_000_000 };
   const keys = new LimitKeys('gcra', limit.name ?? 'x');
   return {
-    limit: { name: 'x', part: '0', quota, algorithm: 'gcra', key: 'user', cost: 1, outage: 'local', keys, ...limit },
+    limit: {
+      name: 'x',
+      part: '0',
+      quota,
+      algorithm: 'gcra',
+      key: 'user',
+      cost: 1,
+      count: 'all',
+      block: undefined,
+      outage: 'local',
+      mode: 'enforce',
+      keys,
+      ...limit,
+    },
     quota,
     subject,
     cost,
@@ -182,6 +213,115 @@ describe('RateLimitSwitch', () => {
       }
       expect([all.redis.asked.length, none.redis.asked.length]).toEqual([100, 0]);
     });
+  });
+
+  describe('limits in trial', () => {
+    const subjects = Array.from({ length: 10_000 }, (_, i) => subjectDigest('user', String(i)));
+
+    it('81: are counted under keys of their own, and change no answer', async () => {
+      const { switched, redis, wouldReject } = setUp();
+      const shadow = charge({ name: 'shadow', most: 2, mode: 'shadow' });
+      const answers = [];
+      for (let i = 0; i < 5; i++) answers.push(await switched.decide([shadow, charge({ most: 4 })], 'consume'));
+      expect(
+        answers.map((rulings) => rulings.map(({ charge: { limit }, verdict }) => [limit.name, verdict.allowed])),
+      ).toEqual([true, true, true, true, false].map((allowed) => [['x', allowed]]));
+      await new Promise(setImmediate);
+      expect(wouldReject).toEqual(['shadow', 'shadow', 'shadow']);
+      expect(redis.size).toBe(2);
+      const enforced = { ...shadow, limit: { ...shadow.limit, mode: 'enforce' as const } };
+      expect((await switched.decide([enforced], 'peek'))[0]!.verdict.remaining).toBe(2);
+    });
+
+    it('81: are not charged by a peek, and alone leave nothing to decide', async () => {
+      const { switched, redis, wouldReject } = setUp();
+      const shadow = charge({ most: 0, mode: 'shadow' });
+      expect(await switched.decide([shadow], 'peek')).toEqual([]);
+      expect(wouldReject).toEqual([]);
+      expect(await switched.decide([shadow], 'consume')).toEqual([]);
+      expect([wouldReject, redis.size]).toEqual([['x'], 0]);
+    });
+
+    it('81: are asked in the same tick, and nobody waits for them or fails by them', async () => {
+      const { switched, redis, bugs } = setUp();
+      const ask = redis.decide.bind(redis);
+      redis.decide = (limits, mode) =>
+        limits[0]!.key.name.includes('shadow') ? new Promise(() => {}) : ask(limits, mode);
+      const both = [charge({ name: 'shadow', mode: 'shadow' }), charge()];
+      const decided = switched.decide(both, 'consume');
+      expect((await decided).map(({ charge: { limit } }) => limit.name)).toEqual(['x']);
+      redis.decide = () => Promise.reject(new RedisReplyError('WRONGTYPE'));
+      expect(await switched.decide([both[0]!], 'consume')).toEqual([]);
+      await new Promise(setImmediate);
+      expect(bugs).toHaveLength(1);
+    });
+
+    it('82: enforce for their share of subjects, always the same ones, apart from the canary of Redis', async () => {
+      const { switched } = setUp();
+      const enforced = async (canary: number) => {
+        const found: string[] = [];
+        for (const subject of subjects) {
+          const rulings = await switched.decide([charge({ subject, mode: { canary } })], 'peek');
+          if (rulings.length > 0) found.push(subject);
+        }
+        return found;
+      };
+      const quarter = await enforced(0.25);
+      expect(Math.abs(quarter.length - 2_500)).toBeLessThan(130);
+      expect(await enforced(0.25)).toEqual(quarter);
+      const half = new Set(await enforced(0.5));
+      expect(quarter.filter((subject) => !half.has(subject))).toEqual([]);
+      const inCanary = quarter.filter((subject) => shareOf(subject) < 50).length;
+      expect(Math.abs(inCanary - quarter.length / 2)).toBeLessThan(100);
+      expect([(await enforced(0)).length, (await enforced(1)).length]).toEqual([0, 10_000]);
+    });
+
+    it('are owed like others when Redis is lost', async () => {
+      const { switched, lose, granted, insurance } = setUp();
+      lose();
+      await switched.decide([charge({ mode: 'shadow' })], 'consume');
+      expect([granted, insurance.size]).toEqual([[{ requests: 1, unsure: false }], 1]);
+    });
+  });
+
+  describe('what is owed to Redis', () => {
+    it('is what was granted in an outage, and nothing that was refused, looked at or counted here by choice', async () => {
+      const { switched, lose, granted, memory, insurance } = setUp();
+      await admitted(switched, 2, charge());
+      lose('forced');
+      await admitted(switched, 2, charge());
+      expect([granted, memory.size]).toEqual([[], 1]);
+      lose();
+      await admitted(switched, 12, charge());
+      await switched.decide([charge({ name: 'y' })], 'peek');
+      await admitted(switched, 1, charge({ name: 'open', outage: 'open' }));
+      expect(granted).toEqual(Array.from({ length: 10 }, () => ({ requests: 1, unsure: false })));
+      expect([memory.size, insurance.size]).toEqual([1, 1]);
+    });
+
+    it('is unsure when Redis may have charged it, too', async () => {
+      const { switched, redis, granted } = setUp();
+      redis.failure = new RedisTimeoutError('rate.consume', 250);
+      await admitted(switched, 1, charge());
+      redis.failure = new RedisUnavailableError('unreachable', 'not sent', false);
+      await admitted(switched, 1, charge({ cost: 3 }));
+      expect(granted).toEqual([
+        { requests: 1, unsure: true },
+        { requests: 3, unsure: false },
+      ]);
+    });
+  });
+
+  it('measures what Redis took, and a timeout as without end', async () => {
+    const { switched, redis, checked, lose } = setUp();
+    await admitted(switched, 1, charge());
+    redis.failure = new RedisTimeoutError('rate.consume', 250);
+    await admitted(switched, 1, charge());
+    redis.failure = new RedisUnavailableError('unreachable', 'not sent', false);
+    await admitted(switched, 1, charge());
+    lose();
+    await admitted(switched, 1, charge());
+    expect(checked).toEqual([expect.any(Number), Infinity]);
   });
 
   it('is degraded exactly while Redis ought to serve and does not', () => {

@@ -1,0 +1,116 @@
+import { isRedisUnavailable } from '@roost/redis';
+import { randomBytes } from 'node:crypto';
+import type { Decision } from '../decision.js';
+import { isHeld, type Limit } from '../policies/limit.js';
+import type { RateLimitStore, Settlement } from '../stores/rate-limit.store.js';
+import type { Charge, CountingPlace, Ruling } from './charge.js';
+import type { RedisOrders } from './redis-orders.js';
+import { SlotRenewals } from './slot-renewals.js';
+
+/** A charge that waits to be settled, where it was decided. */
+export interface HeldCharge {
+  readonly limit: Limit;
+  readonly place: CountingPlace;
+  /** Its cost is what is held. */
+  readonly settlement: Settlement;
+}
+
+/** Knows the charges of this process that will be settled, and keeps the slots among them alive until then. */
+export class HeldCharges {
+  // Unique among processes, and cheap: one random prefix, then a count.
+  readonly #prefix = randomBytes(9).toString('base64url');
+  #named = 0;
+  readonly #byDecision = new WeakMap<Decision, readonly HeldCharge[]>();
+  readonly #renewals: SlotRenewals;
+
+  constructor(
+    private readonly stores: Readonly<Record<CountingPlace, RateLimitStore>>,
+    private readonly orders: RedisOrders,
+    /** Called when a store refused for another reason than an outage. */
+    private readonly onBug: (error: unknown) => void,
+  ) {
+    this.#renewals = new SlotRenewals((place, slots) => this.#renew(place, slots));
+  }
+
+  /** Names the charges of a request whose limits say that they are settled when it has ended. */
+  forRequest(charges: readonly Charge[]): readonly Charge[] {
+    if (!charges.some(({ limit }) => isHeld(limit))) return charges;
+    return this.#withHolds(charges, null, isHeld);
+  }
+
+  /** Names all charges; what is not settled in time is taken back, except for slots, which are kept until settled. */
+  forReservation(charges: readonly Charge[], expiresMs: number): readonly Charge[] {
+    return this.#withHolds(charges, expiresMs, () => true);
+  }
+
+  /** Remembers what an allowed decision holds, and keeps its slots. */
+  remember(decision: Decision, rulings: readonly Ruling[]): void {
+    if (!rulings.some(({ charge }) => charge.hold)) return;
+    this.#byDecision.set(
+      decision,
+      rulings.flatMap((ruling) => heldBy(ruling) ?? []),
+    );
+  }
+
+  /** What a decision holds, if anything. */
+  of(decision: Decision): readonly HeldCharge[] | undefined {
+    return this.#byDecision.get(decision);
+  }
+
+  /** Renews slots until they are settled: without it, or when this process dies, they end after their windows. */
+  keep(held: readonly HeldCharge[]): void {
+    for (const charge of held) if (charge.limit.algorithm === 'concurrency') this.#renewals.add(charge);
+  }
+
+  /**
+   * Settles charges at what they turned out to cost. Never rejects: what Redis cannot be told is told when it is back,
+   * unless the hold has ended by then. Resolves to how many were still held.
+   */
+  async settle(held: readonly HeldCharge[], costOf: (charge: HeldCharge) => number): Promise<number> {
+    const settlements: Record<CountingPlace, Settlement[]> = { redis: [], memory: [], insurance: [] };
+    for (const charge of held) {
+      this.#renewals.delete(charge);
+      const cost = charge.limit.algorithm === 'concurrency' ? 0 : costOf(charge);
+      settlements[charge.place].push({ ...charge.settlement, cost });
+    }
+    try {
+      let known = 0;
+      for (const place of ['memory', 'insurance'] as const) {
+        if (settlements[place].length > 0) known += await this.stores[place].settle(settlements[place]);
+      }
+      return settlements.redis.length > 0 ? known + (await this.orders.settle(settlements.redis)) : known;
+    } catch (error) {
+      this.onBug(error);
+      return 0;
+    }
+  }
+
+  /** Stops renewing. */
+  close(): void {
+    this.#renewals.close();
+  }
+
+  #withHolds(charges: readonly Charge[], expiresMs: number | null, held: (limit: Limit) => boolean): Charge[] {
+    const id = `${this.#prefix}${(this.#named++).toString(36)}`;
+    return charges.map((charge) => {
+      if (charge.cost === 0 || !held(charge.limit)) return charge;
+      return { ...charge, hold: { id, expiresMs: charge.limit.algorithm === 'concurrency' ? null : expiresMs } };
+    });
+  }
+
+  async #renew(place: CountingPlace, slots: readonly HeldCharge[]): Promise<void> {
+    try {
+      await this.stores[place].renew(slots.map(({ settlement }) => settlement));
+    } catch (error) {
+      if (!isRedisUnavailable(error)) this.onBug(error); // else the next round tries again, before the slots end
+    }
+  }
+}
+
+function heldBy({ charge: { limit, subject, cost, hold }, place, quota }: Ruling): HeldCharge | undefined {
+  if (hold === undefined || place === 'open' || place === 'closed') return undefined;
+  const { algorithm, keys } = limit;
+  const { limit: most, windowUs } = quota;
+  const settlement = { key: keys.of(subject), algorithm, limit: most, windowUs, holdId: hold.id, held: cost, cost };
+  return { limit, place, settlement };
+}
