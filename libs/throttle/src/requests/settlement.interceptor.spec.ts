@@ -140,7 +140,7 @@ describe('what messages hold', () => {
   });
   afterEach(() => app.close());
 
-  const left = async () => [...(await limiter.peek([slots, failures], 'x')).policies.map(({ remaining }) => remaining)];
+  const left = async () => (await limiter.peek([slots, failures], 'x')).policies.map(({ remaining }) => remaining);
   const settled = (...remaining: number[]) =>
     eventually(async () => expect(await left()).toEqual(remaining), { within: 1_000, every: 5 });
 
