@@ -73,6 +73,27 @@ describe('ThrottleConfig', () => {
     expect(problemsOf({ policies: { x: [same, same] } }).join()).toMatch(/name of its own/);
   });
 
+  it.each([
+    [{ ipv6Prefix: 31 }, /`ipv6Prefix`.*32 to 128.*31/],
+    [{ ipv6Prefix: 129 }, /129/],
+    [{ ipv6Prefix: 64.5 }, /64\.5/],
+    [{ ipv6Prefix: '64' }, /"64"/],
+    [{ exposeHeaders: 'yes' }, /`exposeHeaders`.*"yes"/],
+    [{ headers: ['ratelimit', 'draft-7'] }, /'ratelimit' and 'draft-7' write RateLimit-Policy/],
+    [{ headers: 'none' }, /`headers`.*"none"/],
+    [{ proxy: { hops: -1 } }, /`proxy\.hops`.*-1/],
+    [{ proxy: { cidrs: ['10.0.0.0/99'] } }, /`proxy\.cidrs`.*10\.0\.0\.0\/99/],
+    [{ proxy: null }, /`proxy`.*null/],
+  ])('refuses %j', (options, problem) => {
+    expect(problemsOf(options).join('\n')).toMatch(problem);
+  });
+
+  it('76: refuses a short secret, and does not tell it', () => {
+    const problems = problemsOf({ partitionKeySecret: 'hunter2' }).join();
+    expect(problems).toMatch(/`partitionKeySecret`.*16 characters/);
+    expect(problems).not.toContain('hunter2');
+  });
+
   it.each([NaN, -1, 100.1, '50', null])('refuses %p as canary', (canaryPercent) => {
     expect(problemsOf({ canaryPercent }).join()).toMatch(/canaryPercent/);
   });

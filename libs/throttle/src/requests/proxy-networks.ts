@@ -1,9 +1,8 @@
 import { show } from '@roost/redis';
-import ipaddr from 'ipaddr.js';
 import { isIP, isIPv4 } from 'node:net';
-import { embeddedIPv4, partsOf } from './client-address.js';
+import { partsOf, startsWith, type AddressParts } from './ipv6.js';
 
-type Range = readonly [address: ipaddr.IPv4 | ipaddr.IPv6, bits: number];
+type Range = readonly [address: AddressParts, bits: number];
 
 /** Networks that go by a name. */
 export const namedNetworks = {
@@ -41,8 +40,8 @@ export class Networks {
   /** Whether an address lies in one of them; IPv4 also when it is written as IPv6. */
   contains(address: string | undefined): boolean {
     if (address === undefined || isIP(address) === 0) return false;
-    const parsed = parse(address);
-    return this.#ranges.some(([range, bits]) => range.kind() === parsed.kind() && parsed.match(range, bits));
+    const parts = partsOf(address);
+    return this.#ranges.some(([range, bits]) => startsWith(parts, range, bits));
   }
 }
 
@@ -53,7 +52,7 @@ function rangesOf(written: unknown, problems: string[]): readonly Range[] {
   const range = typeof written === 'string' ? rangeOf(written) : undefined;
   if (range === undefined) {
     problems.push(`Expected \`proxy.cidrs\` to hold networks such as '10.0.0.0/8' or 'private', got ${show(written)}`);
-  } else if (range[1] === 0) {
+  } else if (isEverybody(range)) {
     problems.push(`Expected \`proxy.cidrs\` to trust the proxies and not everybody, got ${show(written)}`);
   } else {
     return [range];
@@ -66,15 +65,10 @@ function rangeOf(text: string): Range | undefined {
   if (address === undefined || isIP(address) === 0) return undefined;
   const size = isIPv4(address) ? 32 : 128;
   const bits = suffix === undefined ? size : Number(suffix);
-  if (bits > size) return undefined;
-  const parsed = parse(address);
-  // The IPv4 network that `::ffff:10.0.0.0/104` is, which peers are compared with as IPv4.
-  return size === 128 && parsed.kind() === 'ipv4' ? [parsed, Math.max(bits - 96, 0)] : [parsed, bits];
+  return bits > size ? undefined : [partsOf(address), bits + 128 - size];
 }
 
-function parse(address: string): ipaddr.IPv4 | ipaddr.IPv6 {
-  if (isIPv4(address)) return ipaddr.IPv4.parse(address);
-  const parts = partsOf(address);
-  const ipv4 = embeddedIPv4(parts);
-  return ipv4 === undefined ? new ipaddr.IPv6([...parts]) : ipaddr.IPv4.parse(ipv4);
+/** All of IPv6, or of IPv4. */
+function isEverybody([range, bits]: Range): boolean {
+  return bits === 0 || (bits <= 96 && startsWith(partsOf('0.0.0.0'), range, bits));
 }

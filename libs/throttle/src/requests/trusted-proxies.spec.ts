@@ -217,6 +217,7 @@ describe('wrong options', () => {
     [{ cidrs: ['0.0.0.0/0'] }, /not everybody/],
     [{ cidrs: ['::/0'] }, /not everybody/],
     [{ cidrs: ['::ffff:0.0.0.0/96'] }, /not everybody/],
+    [{ cidrs: ['::/80'] }, /not everybody/],
     [{ hops: 1, cidrs: ['10.0.0.0/8'] }, /\{ hops \}, \{ cidrs \}/],
     [{ hops: 1, trust: true }, /\{ hops \}/],
     [{ hops: 1, header: 'x-real-ip' }, /proxy\.header.*x-real-ip/],
