@@ -1,5 +1,10 @@
 import { isIPv4 } from 'node:net';
 
+const COLON = 0x3a;
+const DOT = 0x2e;
+const PERCENT = 0x25;
+const ZERO = 0x30;
+
 /** An address of either kind as the eight numbers of IPv6; IPv4 as its mapped form, `::ffff:1.2.3.4`. */
 export type AddressParts = readonly number[];
 
@@ -8,14 +13,31 @@ export type AddressParts = readonly number[];
  * RFC 6052 §2.1 for NAT64), not by notation: `::ffff:102:304` and `64:ff9b::102:304` are 1.2.3.4, and `::1.2.3.4` is not.
  */
 export function partsOf(address: string): AddressParts {
-  if (isIPv4(address)) return [0, 0, 0, 0, 0, 0xffff, ...pairsOf(address)];
-  const zone = address.indexOf('%');
-  const text = zone === -1 ? address : address.slice(0, zone);
-  const gap = text.indexOf('::');
-  if (gap === -1) return unified(groupsOf(text));
-  const before = groupsOf(text.slice(0, gap));
-  const after = groupsOf(text.slice(gap + 2));
-  return unified([...before, ...new Array<number>(8 - before.length - after.length).fill(0), ...after]);
+  if (isIPv4(address)) {
+    const [high, low] = pairsOf(address);
+    return [0, 0, 0, 0, 0, 0xffff, high, low];
+  }
+  const parts = [0, 0, 0, 0, 0, 0, 0, 0];
+  let count = 0;
+  let gap = 8; // where `::` stands
+  let start = 0; // of the group being read
+  for (let at = 0; ; at++) {
+    const code = address.charCodeAt(at);
+    const ends = at === address.length || code === PERCENT;
+    if (code === DOT) {
+      [parts[count], parts[count + 1]] = pairsOf(address.slice(start).split('%', 1)[0]!);
+      count += 2;
+      break;
+    }
+    if (ends || code === COLON) {
+      if (at > start) parts[count++] = Number.parseInt(address.slice(start, at), 16);
+      else if (code === COLON && at > 0) gap = count;
+      start = at + 1;
+    }
+    if (ends) break;
+  }
+  if (gap < count) parts.copyWithin(8 - (count - gap), gap, count).fill(0, gap, 8 - (count - gap));
+  return startsWith(parts, NAT64, 96) ? [0, 0, 0, 0, 0, 0xffff, parts[6]!, parts[7]!] : parts;
 }
 
 /** The IPv4 address that is in there, if one is. */
@@ -50,23 +72,21 @@ export function networkText(parts: AddressParts, bits: number): string {
 const MAPPED = [0, 0, 0, 0, 0, 0xffff, 0, 0];
 const NAT64 = [0x64, 0xff9b, 0, 0, 0, 0, 0, 0];
 
-function unified(parts: AddressParts): AddressParts {
-  return startsWith(parts, NAT64, 96) ? [0, 0, 0, 0, 0, 0xffff, parts[6]!, parts[7]!] : parts;
-}
-
 /** The bits of the group at this index that belong to the first `bits` of all. */
 function maskOf(bits: number, index: number): number {
   return 0xffff & ~(0xffff >> Math.min(Math.max(bits - index * 16, 0), 16));
 }
 
-function groupsOf(text: string): number[] {
-  if (text === '') return [];
-  return text.split(':').flatMap((group) => (group.includes('.') ? pairsOf(group) : Number.parseInt(group, 16)));
-}
-
 function pairsOf(ipv4: string): [high: number, low: number] {
-  const [a, b, c, d] = ipv4.split('.').map(Number) as [number, number, number, number];
-  return [(a << 8) | b, (c << 8) | d];
+  let value = 0;
+  let byte = 0;
+  for (let at = 0; at < ipv4.length; at++) {
+    const code = ipv4.charCodeAt(at);
+    if (code === DOT) [value, byte] = [value * 256 + byte, 0];
+    else byte = byte * 10 + code - ZERO;
+  }
+  value = value * 256 + byte;
+  return [value >>> 16, value & 0xffff];
 }
 
 /** The longest run of at least two zeros, the first of several: what `::` stands for. */
