@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe } from '@jest/globals';
 import type { Commands } from '@roost/redis';
 import { blockingVectors } from './conformance/blocking.vectors.js';
 import { heldVectors } from './conformance/held.vectors.js';
+import { models } from './conformance/model.js';
 import { properties } from './conformance/properties.js';
 import { vectors } from './conformance/vectors.js';
 import { windowVectors } from './conformance/window.vectors.js';
@@ -48,6 +49,7 @@ export function describeRateLimitStore(
     heldVectors(() => opened);
     blockingVectors(() => opened);
     properties(() => opened, runs);
+    models(() => opened, runs);
   });
 }
 
