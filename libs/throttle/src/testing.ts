@@ -2,8 +2,10 @@ import { afterAll, beforeAll, describe } from '@jest/globals';
 import type { Commands } from '@roost/redis';
 import { blockingVectors } from './conformance/blocking.vectors.js';
 import { heldVectors } from './conformance/held.vectors.js';
+import { models } from './conformance/model.js';
 import { properties } from './conformance/properties.js';
 import { vectors } from './conformance/vectors.js';
+import { windowVectors } from './conformance/window.vectors.js';
 import { decideScripts } from './stores/decide.lua.js';
 import { RedisRateLimitStore } from './stores/redis-rate-limit.store.js';
 import type { OpenedRateLimitStore } from './conformance/bench.js';
@@ -43,9 +45,11 @@ export function describeRateLimitStore(
     afterAll(() => opened.close());
 
     vectors(() => opened);
+    windowVectors(() => opened);
     heldVectors(() => opened);
     blockingVectors(() => opened);
     properties(() => opened, runs);
+    models(() => opened, runs);
   });
 }
 
