@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import type { BackendName } from '@roost/redis';
+import type { CountingPlace } from './charge.js';
 import type { HeldCharge } from './held-charge.js';
 import { SlotRenewals } from './slot-renewals.js';
 
 let made = 0;
-const slot = (windowMs: number, place: BackendName = 'redis', subject = String(made++)) =>
+const slot = (windowMs: number, place: CountingPlace = 'redis', subject = String(made++)) =>
   ({ place, settlement: { key: { name: subject }, windowUs: windowMs * 1_000 } }) as HeldCharge;
 
 describe('SlotRenewals', () => {
-  let renewed: [BackendName, number][];
+  let renewed: [CountingPlace, number][];
   let renewals: SlotRenewals;
   beforeEach(() => {
     jest.useFakeTimers();
@@ -27,6 +27,7 @@ describe('SlotRenewals', () => {
   it('renews at a third of the window, all slots of a place in one call, with one timer', () => {
     for (let i = 0; i < 100; i++) renewals.add(slot(30_000));
     for (let i = 0; i < 10; i++) renewals.add(slot(30_000, 'memory'));
+    renewals.add(slot(30_000, 'insurance'));
     renewals.add(slot(60_000));
     renewals.add(slot(3_000));
     expect(jest.getTimerCount()).toBe(1);
@@ -37,6 +38,7 @@ describe('SlotRenewals', () => {
       expect.arrayContaining([
         ['redis', 100],
         ['memory', 10],
+        ['insurance', 1],
       ]),
     );
     expect(jest.getTimerCount()).toBe(1);
