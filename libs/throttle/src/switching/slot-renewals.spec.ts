@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import type { BackendName } from '@roost/redis';
+import type { CountingPlace } from './charge.js';
 import type { HeldCharge } from './held-charges.js';
 import { SlotRenewals } from './slot-renewals.js';
 
 let made = 0;
-const slot = (windowMs: number, place: BackendName = 'redis', subject = String(made++)) =>
+const slot = (windowMs: number, place: CountingPlace = 'redis', subject = String(made++)) =>
   ({ place, settlement: { key: { name: subject }, windowUs: windowMs * 1_000 } }) as HeldCharge;
 
 describe('SlotRenewals', () => {
-  let renewed: [BackendName, number][];
+  let renewed: [CountingPlace, number][];
   let renewals: SlotRenewals;
   beforeEach(() => {
     jest.useFakeTimers();
