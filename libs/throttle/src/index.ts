@@ -51,6 +51,7 @@ export { RedisRateLimitStore } from './stores/redis-rate-limit.store.js';
 export { MemoryRateLimitStore, type MemoryRateLimitStoreOptions } from './stores/memory-rate-limit.store.js';
 export type { AlgorithmName, Quota } from './algorithms/algorithm.js';
 export { throttleKeys } from './stores/rate-limit.keys.js';
+export { throttlerKeys } from './throttler/throttler.keys.js';
 export { rolloutKeys } from './rollout/rollout.keys.js';
 
 // Errors

@@ -1,7 +1,8 @@
 import type { Duration } from '@roost/redis';
 import { costOf, type ConsumeOptions } from './charges.js';
 import type { Decision } from './decision.js';
-import type { HeldCharge, HeldCharges } from './switching/held-charges.js';
+import type { HeldCharge } from './switching/held-charge.js';
+import type { HeldCharges } from './switching/held-charges.js';
 
 export interface ReserveOptions extends ConsumeOptions {
   /**

@@ -1,10 +1,10 @@
 import { redisKeys, type KeyDefinition } from '@roost/redis';
-import { rolloutKeys, throttleKeys } from '@roost/throttle';
+import { rolloutKeys, throttleKeys, throttlerKeys } from '@roost/throttle';
 import { doctorKey } from '../doctor/doctor.keys.js';
 
 /** Every kind of key that the libs declare, by lib. A lib joins by one line here. */
 export const catalogue: Readonly<Record<string, readonly KeyDefinition[]>> = {
   redis: redisKeys,
-  throttle: [...throttleKeys, ...rolloutKeys],
+  throttle: [...throttleKeys, ...throttlerKeys, ...rolloutKeys],
   cli: [doctorKey],
 };

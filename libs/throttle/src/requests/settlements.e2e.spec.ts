@@ -223,7 +223,7 @@ describe.each(cases)('requests on %s, counted in %s,', (_name, backend, adapter)
     expect((await Promise.race(running)).status).toBe(429);
     expect(await left(failures)).toBe(0);
     gate.open();
-    expect((await Promise.all(running)).map((each) => each.status).sort()).toEqual([200, 200, 200, 200, 200, 429]);
+    expect((await Promise.all(running)).filter((each) => each.ok)).toHaveLength(5);
     await settled(failures, 5);
   });
 

@@ -1,7 +1,8 @@
 import { Injectable, Logger, type ExecutionContext } from '@nestjs/common';
 import type { ServerResponse } from 'node:http';
 import type { Decision } from '../decision.js';
-import { HeldCharges, type HeldCharge } from '../switching/held-charges.js';
+import type { HeldCharge } from '../switching/held-charge.js';
+import { HeldCharges } from '../switching/held-charges.js';
 import { repeatedly } from '../switching/repeatedly.js';
 import type { Outcome } from '../throttle.options.js';
 import { leaveForInterceptor, type Running } from './settlement.interceptor.js';

@@ -1,8 +1,7 @@
 import type { Key } from '@roost/redis';
-import { neverFits, type AlgorithmName } from '../algorithms/algorithm.js';
-import { Calendars } from '../algorithms/calendar.js';
+import { neverFits } from '../algorithms/algorithm.js';
 import { algorithms, blockedVerdict, verdictOf } from '../algorithms/verdict.js';
-import { fixedWindowAt } from '../algorithms/windows.js';
+import { BoundedEntries } from './bounded-entries.js';
 import { checkChanges, checkMs, checkRequests, checkSettlements } from './checks.js';
 import {
   RateLimitStore,
@@ -13,12 +12,10 @@ import {
   type Settlement,
   type StoreVerdict,
 } from './rate-limit.store.js';
-import { Recency } from './recency.js';
-import { GcraTally } from './tallies/gcra.tally.js';
-import { LedgerTally } from './tallies/ledger.tally.js';
-import { SlidingWindowTally } from './tallies/sliding-window.tally.js';
+import type { Entry } from './recency.js';
+import { Block, Violations } from './tallies/block.js';
+import { Tallies } from './tallies/tallies.js';
 import type { Tally } from './tallies/tally.js';
-import { WindowTally, type WindowAt } from './tallies/window.tally.js';
 
 export interface MemoryRateLimitStoreOptions {
   /** How many limits are remembered; beyond it the one unused for longest is forgotten. @default 100_000 */
@@ -31,115 +28,94 @@ export interface MemoryRateLimitStoreOptions {
   readonly onEvict?: () => void;
 }
 
-/** What takes the place of a tally. */
-class Block {
-  constructor(readonly expiresUs: number) {}
-}
-
-/** Refusals, remembered under a key of their own. */
-class Violations {
-  constructor(
-    readonly count: number,
-    readonly expiresUs: number,
-  ) {}
-}
-
 type Counted = Tally | Block | Violations;
 
-/** One limit of a request, looked at. */
+/** One limit of a request as it is before it is answered. */
 interface Looked {
-  readonly limit: LimitRequest;
+  readonly entry: Entry<Counted> | undefined;
+  /** Not among the entries yet when the subject is new, or was blocked. */
   readonly tally: Tally;
-  readonly isNew: boolean;
   readonly snapshot: unknown;
   readonly fits: boolean;
   /** For how long it is blocked; 0 when it is not. */
-  blockedUs: number;
+  readonly blockedUs: number;
 }
 
 /** Counts in this process, with the same results as Redis. Bounded: when full, forgets whom it has not seen for longest. */
 export class MemoryRateLimitStore extends RateLimitStore {
-  readonly #entries = new Recency<Counted>();
-  readonly #calendars = new Calendars();
-  readonly #maxEntries: number;
+  readonly #entries: BoundedEntries<Counted>;
+  readonly #tallies = new Tallies();
   readonly #nowUs: () => number;
-  readonly #onEvict: (() => void) | undefined;
   readonly #sweeper: NodeJS.Timeout;
-  #evicted = 0;
 
   constructor(options: MemoryRateLimitStoreOptions = {}) {
     super();
     const { maxEntries = 100_000, nowUs = processClockUs, sweepMs = 5_000, onEvict } = options;
-    this.#maxEntries = maxEntries;
+    this.#entries = new BoundedEntries(maxEntries, onEvict);
     this.#nowUs = nowUs;
-    this.#onEvict = onEvict;
     // One timer for all keys, made here and not in the first request, whose async context it would keep alive.
     this.#sweeper = setInterval(() => this.sweep(), sweepMs).unref();
   }
 
   decide(limits: readonly LimitRequest[], mode: DecideMode): Promise<StoreVerdict> {
-    return settled(() => this.decideNow(limits, mode));
+    return atOnce(() => this.decideNow(limits, mode)!);
   }
 
-  /** Like `decide`, at once. */
-  override decideNow(limits: readonly LimitRequest[], mode: DecideMode): StoreVerdict {
+  override decideNow(limits: readonly LimitRequest[], mode: DecideMode): StoreVerdict | undefined {
     checkRequests(limits, mode);
     const nowUs = this.#nowUs();
     if (limits.length === 1) {
       const looked = this.#look(limits[0]!, nowUs);
-      const { fits } = looked;
-      return { allowed: fits, limits: [this.#answer(looked, fits, mode, nowUs)] };
+      return { allowed: looked.fits, limits: [this.#answer(limits[0]!, looked, looked.fits, mode, nowUs)] };
     }
     const all = limits.map((limit) => this.#look(limit, nowUs));
     const allowed = all.every(({ fits }) => fits);
-    return { allowed, limits: all.map((looked) => this.#answer(looked, allowed, mode, nowUs)) };
+    return { allowed, limits: limits.map((limit, i) => this.#answer(limit, all[i]!, allowed, mode, nowUs)) };
   }
 
   settle(settlements: readonly Settlement[]): Promise<number> {
-    return settled(() => this.#settle(settlements, (tally, each, nowUs) => tally.settle(each, nowUs)));
+    return this.#toHeld(settlements, (tally, each, nowUs) => tally.settle(each, nowUs));
   }
 
   renew(settlements: readonly Settlement[]): Promise<number> {
-    return settled(() => this.#settle(settlements, (tally, each, nowUs) => tally.renew?.(each, nowUs) ?? false));
+    return this.#toHeld(settlements, (tally, each, nowUs) => tally.renew?.(each, nowUs) ?? false);
   }
 
   adjust(limits: readonly LimitRequest[]): Promise<readonly LimitVerdict[]> {
-    return settled(() => {
+    return atOnce(() => {
       checkChanges(limits);
       const nowUs = this.#nowUs();
       return limits.map((limit) => {
-        const { tally, blockedUs, isNew } = this.#look(limit, nowUs);
+        const { tally, blockedUs } = this.#look(limit, nowUs);
         if (blockedUs === 0 && limit.cost !== 0 && limit.limit > 0) {
           tally.adjust(limit, nowUs);
-          if (isNew) this.#remember(limit.key.name, tally, nowUs);
-          else this.#touch(limit.key.name);
+          this.#entries.set(limit.key.name, tally, nowUs);
         }
-        return this.#answer(this.#look({ ...limit, cost: 1 }, nowUs), false, 'peek', nowUs);
+        const next = { ...limit, cost: 1 };
+        return this.#answer(next, this.#look(next, nowUs), false, 'peek', nowUs);
       });
     });
   }
 
   block(keys: readonly Key[], forMs: number): Promise<void> {
-    return settled(() => {
+    return atOnce(() => {
       checkMs('forMs', forMs);
       const nowUs = this.#nowUs();
-      for (const { name } of keys) this.#remember(name, new Block(nowUs + forMs * 1_000), nowUs);
+      for (const { name } of keys) this.#entries.set(name, new Block(nowUs + forMs * 1_000), nowUs);
     });
   }
 
   unblock(keys: readonly Key[]): Promise<number> {
-    return settled(() => this.#forget(keys, (value) => value instanceof Block));
+    return this.#forget(keys, (value) => value instanceof Block);
   }
 
   violations(keys: readonly Key[]): Promise<readonly number[]> {
-    return settled(() => {
-      const nowUs = this.#nowUs();
-      return keys.map(({ name }) => this.#violations(name, nowUs));
-    });
+    const nowUs = this.#nowUs();
+    return atOnce(() => keys.map(({ name }) => this.#violations(name, nowUs)));
   }
 
   reset(keys: readonly Key[]): Promise<number> {
-    return settled(() => this.#forget(keys, () => true));
+    return this.#forget(keys, () => true);
   }
 
   /** How many limits are remembered now. */
@@ -149,13 +125,12 @@ export class MemoryRateLimitStore extends RateLimitStore {
 
   /** How many limits were forgotten before their time because the store was full. */
   get evicted(): number {
-    return this.#evicted;
+    return this.#entries.evicted;
   }
 
   /** Forgets what has expired. */
   sweep(): void {
-    const nowUs = this.#nowUs();
-    for (const entry of this.#entries) if (entry.value.expiresUs <= nowUs) this.#entries.delete(entry);
+    this.#entries.sweep(this.#nowUs());
   }
 
   /** Stops sweeping and forgets everything. */
@@ -165,44 +140,46 @@ export class MemoryRateLimitStore extends RateLimitStore {
   }
 
   #look(limit: LimitRequest, nowUs: number): Looked {
-    const found = this.#entries.find(limit.key.name)?.value;
+    const entry = this.#entries.find(limit.key.name);
+    const found = entry?.value;
     const blockedUs = found instanceof Block ? Math.max(found.expiresUs - nowUs, 0) : 0;
-    const isNew = found === undefined || found instanceof Block;
-    const tally = isNew ? this.#newTally(limit.algorithm) : (found as Tally);
+    const tally = found === undefined || found instanceof Block ? this.#tallies.of(limit.algorithm) : (found as Tally);
     const snapshot = tally.look(limit, nowUs);
     const fits =
       blockedUs === 0 &&
       !neverFits(limit, limit.cost) &&
       algorithms[limit.algorithm].fits(snapshot, limit, limit.cost, nowUs);
-    return { limit, tally, isNew, snapshot, fits, blockedUs };
+    return { entry, tally, snapshot, fits, blockedUs };
   }
 
-  /** What the limit says, and what follows from it. */
-  #answer(looked: Looked, allowed: boolean, mode: DecideMode, nowUs: number): LimitVerdict {
-    const { limit, tally, isNew, fits } = looked;
+  /** What the limit says, and what follows from it. `entry` may have been pushed out by another limit of the request. */
+  #answer(limit: LimitRequest, looked: Looked, allowed: boolean, mode: DecideMode, nowUs: number): LimitVerdict {
+    const { entry, tally, snapshot, fits } = looked;
+    let { blockedUs } = looked;
     const algorithm = algorithms[limit.algorithm];
-    let { snapshot } = looked;
-    if (mode === 'consume' && !allowed) {
-      if (!isNew || looked.blockedUs > 0) this.#touch(limit.key.name);
-      if (!fits && looked.blockedUs === 0 && limit.block && limit.cost > 0 && limit.limit > 0) {
-        looked.blockedUs = this.#violated(limit.key.name, limit.block, nowUs);
-      }
-    } else if (mode === 'consume' && limit.cost > 0) {
+    if (mode === 'consume' && allowed && limit.cost > 0) {
+      const after = algorithm.charged(snapshot, limit, limit.cost);
       tally.charge(limit, nowUs);
-      if (isNew) this.#remember(limit.key.name, tally, nowUs);
-      else this.#touch(limit.key.name);
-      snapshot = algorithm.charged(snapshot, limit, limit.cost);
+      if (entry?.value === tally && entry.listed) this.#entries.use(entry);
+      else this.#entries.set(limit.key.name, tally, nowUs);
+      return verdictOf(algorithm, after, limit, limit.cost, nowUs, true);
     }
-    if (looked.blockedUs > 0 && limit.limit > 0) return blockedVerdict(limit, limit.cost, looked.blockedUs);
+    if (mode === 'consume' && !allowed) {
+      if (entry?.listed) this.#entries.use(entry); // who keeps trying is remembered as long as who gets in
+      if (!fits && blockedUs === 0 && limit.block && limit.cost > 0 && limit.limit > 0) {
+        blockedUs = this.#violated(limit.key.name, limit.block, nowUs);
+      }
+    }
+    if (blockedUs > 0 && limit.limit > 0) return blockedVerdict(limit, limit.cost, blockedUs);
     return verdictOf(algorithm, snapshot, limit, limit.cost, nowUs, fits);
   }
 
   /** Counts a refusal. Every so many of them block: returns for how long. */
   #violated(name: string, { after, forMs, withinMs, violations }: BlockRule, nowUs: number): number {
     const count = this.#violations(violations.name, nowUs) + 1;
-    this.#remember(violations.name, new Violations(count, nowUs + withinMs * 1_000), nowUs);
+    this.#entries.set(violations.name, new Violations(count, nowUs + withinMs * 1_000), nowUs);
     if (count % after !== 0) return 0;
-    this.#remember(name, new Block(nowUs + forMs * 1_000), nowUs);
+    this.#entries.set(name, new Block(nowUs + forMs * 1_000), nowUs);
     return forMs * 1_000;
   }
 
@@ -211,72 +188,32 @@ export class MemoryRateLimitStore extends RateLimitStore {
     return found instanceof Violations && found.expiresUs > nowUs ? found.count : 0;
   }
 
-  #settle(
+  #toHeld(
     settlements: readonly Settlement[],
-    settle: (tally: Tally, settlement: Settlement, nowUs: number) => boolean,
-  ): number {
-    checkSettlements(settlements);
-    const nowUs = this.#nowUs();
-    return settlements.filter((each) => {
-      const found = this.#entries.find(each.key.name)?.value;
-      return found !== undefined && !(found instanceof Block) && settle(found as Tally, each, nowUs);
-    }).length;
+    apply: (tally: Tally, settlement: Settlement, nowUs: number) => boolean,
+  ): Promise<number> {
+    return atOnce(() => {
+      checkSettlements(settlements);
+      const nowUs = this.#nowUs();
+      const known = settlements.filter((each) => {
+        const found = this.#entries.find(each.key.name)?.value;
+        return found !== undefined && !(found instanceof Block) && apply(found as Tally, each, nowUs);
+      });
+      return known.length;
+    });
   }
 
-  #newTally(algorithm: AlgorithmName): Tally {
-    switch (algorithm) {
-      case 'gcra':
-        return new GcraTally();
-      case 'fixed-window':
-        return new WindowTally(epochWindow);
-      case 'calendar':
-        return new WindowTally(({ calendar }, nowUs) => this.#calendars.periodAt(calendar!, nowUs));
-      case 'sliding-window':
-        return new SlidingWindowTally();
-      default:
-        return new LedgerTally();
-    }
-  }
-
-  #remember(name: string, value: Counted, nowUs: number): void {
-    const entry = this.#entries.find(name);
-    if (entry) {
-      entry.value = value;
-      this.#entries.use(entry);
-    } else {
-      if (this.#entries.size >= this.#maxEntries) this.#evict(nowUs);
-      this.#entries.add(name, value);
-    }
-  }
-
-  #forget(keys: readonly Key[], which: (value: Counted) => boolean): number {
-    const nowUs = this.#nowUs();
-    let forgotten = 0;
-    for (const { name } of keys) {
-      const entry = this.#entries.find(name);
-      if (entry === undefined || !which(entry.value)) continue;
-      this.#entries.delete(entry);
-      if (entry.value.expiresUs > nowUs) forgotten++;
-    }
-    return forgotten;
-  }
-
-  /** Who keeps trying is remembered as long as who gets in. */
-  #touch(name: string): void {
-    const entry = this.#entries.find(name);
-    if (entry) this.#entries.use(entry);
-  }
-
-  #evict(nowUs: number): void {
-    const oldest = this.#entries.oldest!;
-    this.#entries.delete(oldest);
-    if (oldest.value.expiresUs <= nowUs) return;
-    this.#evicted++;
-    this.#onEvict?.();
+  #forget(keys: readonly Key[], which: (value: Counted) => boolean): Promise<number> {
+    return atOnce(() => {
+      const nowUs = this.#nowUs();
+      const forgotten = keys.filter(({ name }) => {
+        const entry = this.#entries.find(name);
+        return entry !== undefined && which(entry.value) && this.#entries.delete(entry, nowUs);
+      });
+      return forgotten.length;
+    });
   }
 }
-
-const epochWindow: WindowAt = ({ windowUs }, nowUs) => fixedWindowAt(windowUs, nowUs);
 
 const { timeOrigin } = performance;
 
@@ -284,8 +221,8 @@ function processClockUs(): number {
   return Math.floor((timeOrigin + performance.now()) * 1_000);
 }
 
-/** At once, as a promise. */
-function settled<T>(run: () => T): Promise<T> {
+/** A promise of what is done already. */
+function atOnce<T>(run: () => T): Promise<T> {
   try {
     return Promise.resolve(run());
   } catch (error) {

@@ -4,6 +4,8 @@ export interface Entry<Value> {
   value: Value;
   older: Entry<Value>;
   newer: Entry<Value>;
+  /** Whether it is still there: it may have been deleted since it was found. */
+  listed: boolean;
 }
 
 /**
@@ -37,7 +39,7 @@ export class Recency<Value> {
   /** Adds a name that is not there, as just used. */
   add(name: string, value: Value): void {
     const end = this.#end;
-    const entry = { name, value, older: end.older, newer: end };
+    const entry = { name, value, older: end.older, newer: end, listed: true };
     end.older = end.older.newer = entry;
     this.#entries.set(name, entry);
   }
@@ -54,6 +56,7 @@ export class Recency<Value> {
 
   delete(entry: Entry<Value>): void {
     unlink(entry);
+    entry.listed = false;
     this.#entries.delete(entry.name);
   }
 

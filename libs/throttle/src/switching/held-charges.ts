@@ -4,16 +4,9 @@ import type { Decision } from '../decision.js';
 import { isHeld, type Limit } from '../policies/limit.js';
 import type { RateLimitStore, Settlement } from '../stores/rate-limit.store.js';
 import type { Charge, CountingPlace, Ruling } from './charge.js';
+import { heldBy, type HeldCharge } from './held-charge.js';
 import type { RedisOrders } from './redis-orders.js';
 import { SlotRenewals } from './slot-renewals.js';
-
-/** A charge that waits to be settled, where it was decided. */
-export interface HeldCharge {
-  readonly limit: Limit;
-  readonly place: CountingPlace;
-  /** Its cost is what is held. */
-  readonly settlement: Settlement;
-}
 
 /** Knows the charges of this process that will be settled, and keeps the slots among them alive until then. */
 export class HeldCharges {
@@ -105,12 +98,4 @@ export class HeldCharges {
       if (!isRedisUnavailable(error)) this.onBug(error); // else the next round tries again, before the slots end
     }
   }
-}
-
-function heldBy({ charge: { limit, subject, cost, hold }, place, quota }: Ruling): HeldCharge | undefined {
-  if (hold === undefined || place === 'open' || place === 'closed') return undefined;
-  const { algorithm, keys } = limit;
-  const { limit: most, windowUs } = quota;
-  const settlement = { key: keys.of(subject), algorithm, limit: most, windowUs, holdId: hold.id, held: cost, cost };
-  return { limit, place, settlement };
 }

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { CountingPlace } from './charge.js';
-import type { HeldCharge } from './held-charges.js';
+import type { HeldCharge } from './held-charge.js';
 import { SlotRenewals } from './slot-renewals.js';
 
 let made = 0;

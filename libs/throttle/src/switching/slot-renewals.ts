@@ -1,5 +1,5 @@
 import type { CountingPlace } from './charge.js';
-import type { HeldCharge } from './held-charges.js';
+import type { HeldCharge } from './held-charge.js';
 
 /** One script call must not keep Redis busy. */
 const MAX_AT_ONCE = 500;
