@@ -4,6 +4,7 @@ import { blockingVectors } from './conformance/blocking.vectors.js';
 import { heldVectors } from './conformance/held.vectors.js';
 import { properties } from './conformance/properties.js';
 import { vectors } from './conformance/vectors.js';
+import { windowVectors } from './conformance/window.vectors.js';
 import { decideScripts } from './stores/decide.lua.js';
 import { RedisRateLimitStore } from './stores/redis-rate-limit.store.js';
 import type { OpenedRateLimitStore } from './conformance/bench.js';
@@ -43,6 +44,7 @@ export function describeRateLimitStore(
     afterAll(() => opened.close());
 
     vectors(() => opened);
+    windowVectors(() => opened);
     heldVectors(() => opened);
     blockingVectors(() => opened);
     properties(() => opened, runs);

@@ -24,14 +24,16 @@ describe('ThrottleConfig', () => {
 
   it('names every problem at once', () => {
     const problems = problemsOf({
-      policies: { a: { limit: -1, window: '1m' }, b: { limit: 1, algorithm: 'sliding-log' } },
+      policies: { a: { limit: -1, window: '1m' }, b: { limit: 1, algorithm: 'sliding-lag' } },
       tiers: { free: '100 an hour' },
       canaryPercent: 101,
       replicas: 0,
       polices: {},
     });
     expect(problems).toHaveLength(7);
-    expect(problems.join('\n')).toMatch(/polices.*replicas.*canaryPercent.*"free".*"a".*-1.*"b".*window.*sliding-log/s);
+    expect(problems.join('\n')).toMatch(
+      /polices.*replicas.*canaryPercent.*"free".*"a".*-1.*"b".*sliding-lag.*"b".*window/s,
+    );
   });
 
   it.each([

@@ -47,7 +47,7 @@ function boundariesAround({ unit, timeZone }: CalendarWindow, nowUs: number): re
 function beginningOf(time: DateTime, unit: CalendarWindow['unit']): DateTime {
   const start = time.startOf(unit);
   const before = start.minus({ hours: 1 });
-  return before.hasSame(start, unit) ? before.startOf(unit) : start;
+  return before[unit] === start[unit] ? before.startOf(unit) : start; // `hasSame` is off by that hour, too
 }
 
 function nameOf({ unit, timeZone }: CalendarWindow): string {

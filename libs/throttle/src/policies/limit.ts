@@ -11,6 +11,10 @@ import type {
   OutagePolicy,
 } from '../throttle.options.js';
 import { modeProblems } from './limit-mode.js';
+import { algorithmOf, quotaOf, quotaProblems } from './quota.js';
+import type { Tiers } from './tiers.js';
+
+export { quotaProblem } from './quota.js';
 
 /** One limit with nothing left open. */
 export interface Limit {
@@ -29,7 +33,7 @@ export interface Limit {
   readonly keys: LimitKeys;
 }
 
-const MAX_WINDOW_MS = 366 * 86_400_000;
+const MAX_REMEMBERED_MS = 366 * 86_400_000;
 const MAX_COST = Number.MAX_SAFE_INTEGER;
 const DEFAULT_WITHIN: Duration = '1d';
 const KNOWN_OPTIONS = new Set([
@@ -58,14 +62,11 @@ export function isHeld({ algorithm, count }: Limit): boolean {
   return count !== 'all' || algorithm === 'concurrency';
 }
 
-/** What is wrong with a limit and its window, if anything. */
-export function quotaProblem({ limit, windowUs }: Quota): string | undefined {
-  if (!Number.isSafeInteger(limit) || limit < 0) {
-    return `Expected \`limit\` to be a positive integer (or 0 to refuse all), got ${show(limit)}`;
-  }
-  if (windowUs > MAX_WINDOW_MS * 1_000) return 'Expected `window` to be at most 366d';
-  if (windowUs < limit) return `Expected \`window\` to last at least 1 µs per request, got ${windowUs} µs for ${limit}`;
-  return undefined;
+/** What the module's options say about limits that do not. */
+interface Defaults {
+  readonly outage: OutagePolicy;
+  readonly tiered: boolean;
+  readonly tiers?: Tiers | undefined;
 }
 
 /** Completes a policy's limits. Pushes every problem, each beginning with `where`. */
@@ -73,14 +74,14 @@ export function resolveLimits(
   where: string,
   name: string,
   written: LimitOptions | readonly LimitOptions[],
-  defaults: { readonly outage: OutagePolicy; readonly tiered: boolean },
+  defaults: Defaults,
   problems: string[],
 ): readonly Limit[] {
   const several = Array.isArray(written);
   const all = (several ? written : [written]) as readonly LimitOptions[];
   if (all.length === 0) problems.push(`${where}: expected at least one limit`);
   const limits = all.map((options, index) => {
-    const found = problemsOf(options, defaults.tiered);
+    const found = problemsOf(options, defaults);
     problems.push(...found.map((problem) => `${where}${all.length > 1 ? ` [${index}]` : ''}: ${problem}`));
     const part = String((options as LimitOptions | undefined)?.name ?? index);
     const limitName = several && all.length > 1 ? `${name}.${part}` : name;
@@ -103,14 +104,11 @@ function isName(name: string): boolean {
 }
 
 function complete(options: LimitOptions, name: string, part: string, outage: OutagePolicy, valid: boolean): Limit {
-  const { limit, window, algorithm = 'gcra' } = options;
+  const algorithm = algorithmOf(options);
   return {
     name,
     part,
-    quota:
-      typeof limit === 'number' && valid
-        ? { limit, windowUs: toMs(window as Duration) * 1_000 }
-        : (limit as 'unlimited'),
+    quota: typeof options.limit === 'number' && valid ? quotaOf(options) : (options.limit as 'unlimited'),
     algorithm,
     key: options.key ?? 'ip',
     cost: options.cost ?? 1,
@@ -126,30 +124,17 @@ function completeBlock({ after, for: duration, within = DEFAULT_WITHIN }: BlockO
   return { after, forMs: toMs(duration), withinMs: toMs(within) };
 }
 
-function problemsOf(options: LimitOptions, tiered: boolean): string[] {
+function problemsOf(options: LimitOptions, { tiered, tiers }: Defaults): string[] {
   if (typeof options !== 'object' || options === null) return [`expected { limit, window, … }, got ${show(options)}`];
   const problems: string[] = [];
-  const { limit, window, algorithm, key, cost, outage } = options;
+  const { limit, key, cost, outage } = options;
   for (const name of Object.keys(options)) {
     if (!KNOWN_OPTIONS.has(name)) problems.push(`Unknown option \`${name}\``);
   }
-  if (typeof limit === 'number') {
-    try {
-      const problem = quotaProblem({ limit, windowUs: toMs(window as Duration) * 1_000 });
-      if (problem) problems.push(problem);
-    } catch (error) {
-      problems.push(`\`window\`: ${(error as Error).message}`);
-    }
-  } else if (limit !== 'unlimited' && limit !== 'byTier') {
-    problems.push(`Expected \`limit\` to be a positive integer, 'unlimited' or 'byTier', got ${show(limit)}`);
-  } else if (window !== undefined) {
-    problems.push(`Expected no \`window\` with limit '${limit}'`);
-  }
+  problems.push(...quotaProblems(options));
   if (limit === 'byTier' && !tiered)
     problems.push("`limit: 'byTier'` needs `tiers` and `tierOf` in the module's options");
-  if (algorithm !== undefined && !['gcra', 'fixed-window'].includes(algorithm)) {
-    problems.push(`Expected \`algorithm\` to be 'gcra' or 'fixed-window', got ${show(algorithm)}`);
-  }
+  if (limit === 'byTier') problems.push(...(tiers?.problemsWith(algorithmOf(options)) ?? []));
   if (key !== undefined && typeof key !== 'function' && !['ip', 'user', 'apiKey'].includes(key)) {
     problems.push(`Expected \`key\` to be 'ip', 'user', 'apiKey' or a function, got ${show(key)}`);
   }
@@ -191,7 +176,7 @@ function blockProblems(block: BlockOptions | undefined): string[] {
 /** What is wrong with how long something is remembered, if anything. */
 export function durationProblem(duration: Duration): string | undefined {
   try {
-    return toMs(duration) > MAX_WINDOW_MS ? `Expected at most 366d, got ${show(duration)}` : undefined;
+    return toMs(duration) > MAX_REMEMBERED_MS ? `Expected at most 366d, got ${show(duration)}` : undefined;
   } catch (error) {
     return (error as Error).message;
   }

@@ -1,6 +1,6 @@
 import { show, toMs, type Duration } from '@roost/redis';
-import type { Quota } from '../algorithms/algorithm.js';
-import { quotaProblem } from './limit.js';
+import type { AlgorithmName, Quota } from '../algorithms/algorithm.js';
+import { quotaProblem } from './quota.js';
 
 /** What each tier may do. */
 export class Tiers {
@@ -14,6 +14,14 @@ export class Tiers {
     if (limited.length === 0)
       problems.push('Expected `tiers` to hold a limited tier: callers of no tier get the strictest');
     this.#strictest = limited.sort(byStrictness)[0] ?? { limit: 0, windowUs: 1 };
+  }
+
+  /** What is wrong with these quotas for limits that count so. */
+  problemsWith(algorithm: AlgorithmName): string[] {
+    return [...this.#quotas].flatMap(([name, quota]) => {
+      const problem = quota === 'unlimited' ? undefined : quotaProblem(quota, algorithm);
+      return problem === undefined ? [] : [`Tier "${name}": ${problem}`];
+    });
   }
 
   /** An unknown tier is a mistake or an attack: it gets the strictest limit, never none. */

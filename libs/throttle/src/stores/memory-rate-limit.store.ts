@@ -58,19 +58,11 @@ export class MemoryRateLimitStore extends RateLimitStore {
   }
 
   decide(limits: readonly LimitRequest[], mode: DecideMode): Promise<StoreVerdict> {
-    return atOnce(() => this.decideNow(limits, mode)!);
+    return atOnce(() => this.#decide(limits, mode));
   }
 
   override decideNow(limits: readonly LimitRequest[], mode: DecideMode): StoreVerdict | undefined {
-    checkRequests(limits, mode);
-    const nowUs = this.#nowUs();
-    if (limits.length === 1) {
-      const looked = this.#look(limits[0]!, nowUs);
-      return { allowed: looked.fits, limits: [this.#answer(limits[0]!, looked, looked.fits, mode, nowUs)] };
-    }
-    const all = limits.map((limit) => this.#look(limit, nowUs));
-    const allowed = all.every(({ fits }) => fits);
-    return { allowed, limits: limits.map((limit, i) => this.#answer(limit, all[i]!, allowed, mode, nowUs)) };
+    return this.#decide(limits, mode);
   }
 
   settle(settlements: readonly Settlement[]): Promise<number> {
@@ -137,6 +129,18 @@ export class MemoryRateLimitStore extends RateLimitStore {
   close(): void {
     clearInterval(this.#sweeper);
     this.#entries.clear();
+  }
+
+  #decide(limits: readonly LimitRequest[], mode: DecideMode): StoreVerdict {
+    checkRequests(limits, mode);
+    const nowUs = this.#nowUs();
+    if (limits.length === 1) {
+      const looked = this.#look(limits[0]!, nowUs);
+      return { allowed: looked.fits, limits: [this.#answer(limits[0]!, looked, looked.fits, mode, nowUs)] };
+    }
+    const all = limits.map((limit) => this.#look(limit, nowUs));
+    const allowed = all.every(({ fits }) => fits);
+    return { allowed, limits: limits.map((limit, i) => this.#answer(limit, all[i]!, allowed, mode, nowUs)) };
   }
 
   #look(limit: LimitRequest, nowUs: number): Looked {
