@@ -5,7 +5,7 @@ import type { LimitRequest, RateLimitStore } from '../stores/rate-limit.store.js
 import type { CountingPlace } from './charge.js';
 
 /** The stores by what they are for. */
-export type Stores = Readonly<Record<CountingPlace, RateLimitStore>>;
+type Stores = Readonly<Record<CountingPlace, RateLimitStore>>;
 
 /** What the switch obeys; read at each decision, since most of it can be changed while running. */
 export interface SwitchSettings {

@@ -19,8 +19,9 @@ class FakeRedis extends MemoryRateLimitStore {
   failure: Error | undefined;
   readonly asked: { mode: DecideMode; limits: number }[] = [];
 
-  override decideNow() {
-    return undefined;
+  /** Like Redis, it has to be waited for. */
+  override decideNow(): never {
+    return undefined as never;
   }
 
   override decide(limits: readonly LimitRequest[], mode: DecideMode) {
