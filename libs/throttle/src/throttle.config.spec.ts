@@ -100,6 +100,25 @@ describe('ThrottleConfig', () => {
     expect(problemsOf({ canaryPercent }).join()).toMatch(/canaryPercent/);
   });
 
+  it.each([-1, 1.5, NaN, '10', null, Infinity])('refuses %p as entries of the reject cache', (rejectCacheEntries) => {
+    expect(problemsOf({ rejectCacheEntries }).join()).toMatch(/`rejectCacheEntries` to be a non-negative integer/);
+  });
+
+  it('takes no entries for none, and ten thousand for nothing said', () => {
+    expect(problemsOf({ rejectCacheEntries: 0 })).toEqual([]);
+    expect(new ThrottleConfig({}).rejectCacheEntries).toBe(10_000);
+  });
+
+  it.each([
+    ['another algorithm', { algorithm: 'sliding-log' }, /`lease` only with algorithm 'gcra' or 'fixed-window'/],
+    ['a block', { block: { after: 3, for: '1m' } }, /no `block` with `lease`/],
+    ['an outcome', { count: 'failure' }, /no `count` with `lease`/],
+    ['no boolean', { lease: 'yes' }, /`lease` to be a boolean, got `"yes"`/],
+  ])('refuses a lease with %s', (_, options, problem) => {
+    const x = { limit: 100, window: '1m', lease: true, ...options };
+    expect(problemsOf({ policies: { x } }).join()).toMatch(problem);
+  });
+
   describe('tiers', () => {
     const { tiers, problems } = new ThrottleConfig({
       tiers: { pro: '10000/1h', free: '100/1h', slow: '2/1m', enterprise: 'unlimited' },

@@ -35,6 +35,7 @@ export class ThrottleMetrics {
   readonly #canary: Gauge;
   #shown: ShownGauges = { replicas: 0, canaryPercent: 0 };
   readonly #remainingSeries = new Map<string, { observe(ratio: number): void }>();
+  readonly #local;
   // The series by their labels, without a string or an object for each look-up.
   readonly #series: Record<BackendName, Record<DecisionState, Map<string, { inc(): void }>>> = {
     redis: { allow: new Map(), throttle: new Map(), block: new Map() },
@@ -60,6 +61,15 @@ export class ThrottleMetrics {
       'roost_rate_limit_memory_evictions_total',
       'Limits forgotten before their time because the in-memory store was full',
     );
+    const local = metrics.counter(
+      'roost_rate_limit_local_decisions_total',
+      'Decisions that Redis did not have to be asked for: known refusals, and units taken before',
+      ['shortcut'],
+    );
+    this.#local = {
+      'reject-cache': local.labels({ shortcut: 'reject-cache' }),
+      lease: local.labels({ shortcut: 'lease' }),
+    };
     this.#remaining = metrics.histogram(
       'roost_rate_limit_remaining_ratio',
       'What was left of each limit after a request passed, as a share of it',
@@ -99,6 +109,11 @@ export class ThrottleMetrics {
   /** Where the gauges are read from at each scrape. */
   show(shown: ShownGauges): void {
     this.#shown = shown;
+  }
+
+  /** Counts a decision that Redis was not asked for. */
+  decidedHere(shortcut: 'reject-cache' | 'lease'): void {
+    this.#local[shortcut].inc();
   }
 
   decided(policy: string, state: DecisionState, backend: BackendName): void {

@@ -156,13 +156,14 @@ export class RateLimitSwitch {
     charges: readonly Charge[],
     requests: readonly LimitRequest[],
     place: CountingPlace,
-    { allowed, limits }: StoreVerdict,
+    { allowed, limits, only }: StoreVerdict,
     mode: DecideMode,
     unsure: boolean,
   ): Rulings {
     const rulings: Ruling[] = [];
-    for (let i = 0; i < charges.length; i++) {
-      rulings.push({ charge: charges[i]!, quota: requests[i]!, place, verdict: limits[i]! });
+    for (let at = 0; at < limits.length; at++) {
+      const i = only === undefined ? at : only[at]!;
+      rulings.push({ charge: charges[i]!, quota: requests[i]!, place, verdict: limits[at]! });
     }
     if (place === 'insurance' && allowed && mode === 'consume') this.#owe(rulings, unsure);
     return rulings;
@@ -189,12 +190,13 @@ export class RateLimitSwitch {
     const blocks = await this.#blocksAmong(at('open', 'insurance'));
     const blocked = blocks.some((block) => block !== undefined);
     const { allowed, verdicts } = await askEach(requests, blocked ? 'peek' : mode, this.parts);
-    const rulings = charges.map((charge, i): Ruling => {
+    const rulings = charges.flatMap((charge, i): Ruling | [] => {
       const place = places[i]!;
       if (place === 'open' || place === 'closed') {
         return { charge, quota: charge.quota, place, verdict: blocks.shift() ?? openVerdict(charge.quota) };
       }
-      return { charge, quota: requests[place].shift()!, place, verdict: verdicts[place].shift()! };
+      const [quota, verdict] = [requests[place].shift()!, verdicts[place].shift()];
+      return verdict ? { charge, quota, place, verdict } : [];
     });
     if (allowed && !blocked && mode === 'consume') this.#owe(rulings, unsure);
     return rulings;
@@ -217,6 +219,7 @@ export class RateLimitSwitch {
       calendar: quota.calendar,
       cost,
       hold,
+      lease: limit.lease,
       block: block && { ...block, violations: limit.keys.violations(subject) },
     };
   }
