@@ -7,10 +7,16 @@ import { openLimiter } from './limiter.js';
 
 class BenchModule {}
 
-/** `RateLimiter.consume` with the module's defaults; its three limits are one atomic script. */
-export function roostLimiter(backend: 'redis' | 'memory'): Contestant {
+/** Reached only by who is asked with leases whether he limits. */
+const MANY = 1_000;
+
+/**
+ * `RateLimiter.consume` with the module's defaults; its three limits are one atomic script. With leases it takes many at
+ * once of each limit from Redis.
+ */
+export function roostLimiter(backend: 'redis' | 'memory', { lease = false } = {}): Contestant {
   return async (task) => {
-    const limit = { limit: UNREACHABLE, window: '1h', key: 'user' } as const;
+    const limit = { limit: UNREACHABLE, window: '1h', key: 'user', lease } as const;
     const imports = [
       RedisModule.forRoot(backend === 'redis' ? { url: task.redisUrl } : {}),
       ThrottleModule.forRoot({
@@ -22,6 +28,8 @@ export function roostLimiter(backend: 'redis' | 'memory'): Contestant {
             { name: 'route', ...limit },
           ],
           strict: { ...limit, limit: STRICT },
+          many: { ...limit, limit: MANY },
+          once: { ...limit, limit: 1 },
         },
       }),
     ];
@@ -34,6 +42,8 @@ export function roostLimiter(backend: 'redis' | 'memory'): Contestant {
         checkThree: async (subject) =>
           (await limiter.consume('three', { user: subject, address: subject, route: subject })).allowed,
         checkStrict: (subject) => passes('strict', subject),
+        checkOnce: (subject) => passes('once', subject),
+        ...(lease && { early: { limit: MANY, check: (subject) => passes('many', subject) } }),
         close: () => app.close(),
       },
       task,

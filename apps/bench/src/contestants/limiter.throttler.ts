@@ -21,7 +21,7 @@ export const throttlerMemory: Contestant = async (task) => {
   return open(storage, task, () => storage.onApplicationShutdown());
 };
 
-function open(storage: ThrottlerStorage, task: Task, close: () => void): Opened {
+function open(storage: ThrottlerStorage, task: Task, close: () => void): Promise<Opened> {
   const passes = async (subject: string, limit: number, name: string) =>
     !(await storage.increment(subject, TTL_MS, limit, TTL_MS, name)).isBlocked;
   return openLimiter(
@@ -35,6 +35,7 @@ function open(storage: ThrottlerStorage, task: Task, close: () => void): Opened 
         return true;
       },
       checkStrict: (subject) => passes(subject, STRICT, 'strict'),
+      checkOnce: (subject) => passes(subject, 1, 'once'),
       close,
     },
     task,

@@ -8,20 +8,48 @@ export interface Limiter {
   checkThree(subject: string): Promise<boolean>;
   /** Whether a request passes a limit of `STRICT` per hour. */
   checkStrict(subject: string): Promise<boolean>;
+  /** Whether a request passes a limit of one per hour. */
+  checkOnce(subject: string): Promise<boolean>;
+  /** Of a limiter that may refuse early: whether a request passes a limit of so many per hour. */
+  readonly early?: { readonly limit: number; check(subject: string): Promise<boolean> };
   close(): Promise<void> | void;
 }
 
 const SUBJECTS = Array.from({ length: MANY_KEYS }, (_, index) => `user-${index}`);
+/** One subject in so many is no attacker. */
+const HONEST = 100;
 
-/** Opens a limiter for `hot` (one subject), `uniform` or `tiers` (three limits per operation). */
-export function openLimiter(limiter: Limiter, { work }: Task): Opened {
+const isHonest = (index: number) => index % HONEST === 0;
+
+/**
+ * Opens a limiter for `hot` (one subject), `uniform` (many), `hot-tiers` or `tiers` (three limits per operation), or
+ * `attack` (nearly all subjects have used up their limit).
+ */
+export async function openLimiter(limiter: Limiter, { work }: Task): Promise<Opened> {
   const subject = (index: number) => SUBJECTS[index % MANY_KEYS]!;
   const operations: Record<string, Opened['operate']> = {
     hot: () => limiter.check(SUBJECTS[0]!),
     uniform: (index) => limiter.check(subject(index)),
+    'hot-tiers': () => limiter.checkThree(SUBJECTS[0]!),
     tiers: (index) => limiter.checkThree(subject(index)),
+    attack: (index) =>
+      isHonest(index) ? limiter.check(subject(index)) : limiter.checkOnce(subject(index)).then((passed) => !passed),
   };
-  return { operate: operations[work], verify: () => problemOf(limiter), close: () => limiter.close() };
+  const verify = () => (limiter.early ? problemOfEarly(limiter.early) : problemOf(limiter));
+  if (work === 'attack') await useUp(limiter);
+  return { operate: operations[work], verify, close: () => limiter.close() };
+}
+
+/** Lets each attacker in once, and refuses him once. */
+async function useUp(limiter: Limiter): Promise<void> {
+  const attackers = SUBJECTS.filter((_, index) => !isHonest(index));
+  for (const expected of [true, false]) {
+    for (let from = 0; from < attackers.length; from += 64) {
+      const batch = attackers.slice(from, from + 64);
+      const answers = await Promise.all(batch.map((each) => limiter.checkOnce(each)));
+      if (answers.some((answer) => answer !== expected)) throw new Error(`let an attacker in: ${!expected}`);
+    }
+  }
 }
 
 /** Of 50 requests at once exactly as many may pass as the limit says. */
@@ -29,4 +57,15 @@ async function problemOf(limiter: Limiter): Promise<string | undefined> {
   const answers = await Promise.all(Array.from({ length: 50 }, () => limiter.checkStrict('attacker')));
   const admitted = answers.filter(Boolean).length;
   return admitted === STRICT ? undefined : `let ${admitted} of an attack in where the limit was ${STRICT}`;
+}
+
+/** Never more than the limit, however many ask; and not much less when nobody else asks. */
+async function problemOfEarly({ limit, check }: NonNullable<Limiter['early']>): Promise<string | undefined> {
+  let admitted = 0;
+  for (let asked = 0; asked < 5 * limit; asked += 50) {
+    const answers = await Promise.all(Array.from({ length: 50 }, () => check('attacker')));
+    admitted += answers.filter(Boolean).length;
+  }
+  if (admitted <= limit && admitted >= 0.9 * limit) return undefined;
+  return `let ${admitted} of an attack in where the limit was ${limit}`;
 }
