@@ -60,10 +60,11 @@ async function problemOf(limiter: Limiter): Promise<string | undefined> {
 }
 
 /** Never more than the limit, however many ask; and not much less when nobody else asks. */
-async function problemOfEarly({ limit, check }: NonNullable<Limiter['early']>): Promise<string | undefined> {
+async function problemOfEarly(early: NonNullable<Limiter['early']>): Promise<string | undefined> {
+  const { limit } = early;
   let admitted = 0;
   for (let asked = 0; asked < 5 * limit; asked += 50) {
-    const answers = await Promise.all(Array.from({ length: 50 }, () => check('attacker')));
+    const answers = await Promise.all(Array.from({ length: 50 }, () => early.check('attacker')));
     admitted += answers.filter(Boolean).length;
   }
   if (admitted <= limit && admitted >= 0.9 * limit) return undefined;
