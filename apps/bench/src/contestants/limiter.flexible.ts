@@ -54,20 +54,20 @@ function open(make: Make, task: Task, close: () => void): Promise<Opened> {
       check: (subject) => passes(open.consume(subject)),
       checkThree: (subject) => passes(union.consume(subject)),
       checkStrict: (subject) => passes(strict.consume(subject)),
-      checkOnce: (subject) => passes(once.consume(subject)),
+      refusesSecond: (subject) => once.consume(subject).then(isFalse, isRefusal),
       close,
     },
     task,
   );
 }
 
+const passes = (consumed: Promise<unknown>) => consumed.then(isTrue, isNoRefusal);
+const isTrue = () => true;
+const isFalse = () => false;
+const isNoRefusal = (reason: unknown) => !isRefusal(reason);
+
 /** A refusal rejects with its numbers, a failure with an error. */
-async function passes(consumed: Promise<unknown>): Promise<boolean> {
-  try {
-    await consumed;
-    return true;
-  } catch (refusal) {
-    if (refusal instanceof Error) throw refusal;
-    return false;
-  }
+function isRefusal(reason: unknown): true {
+  if (reason instanceof Error) throw reason;
+  return true;
 }

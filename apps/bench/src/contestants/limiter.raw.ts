@@ -37,8 +37,8 @@ export const rawIncr: Contestant = async (task) => {
 };
 
 function open(task: Parameters<Contestant>[0], count: (key: string) => Promise<number>, close: () => void) {
-  const passes = async (policy: string, subject: string, limit: number) =>
-    (await count(`roost:bench:${policy}:${subject}`)) <= limit;
+  const passes = (policy: string, subject: string, limit: number) =>
+    count(`roost:bench:${policy}:${subject}`).then((hits) => hits <= limit);
   return openLimiter(
     {
       check: (subject) => passes('open', subject, UNREACHABLE),
@@ -49,7 +49,7 @@ function open(task: Parameters<Contestant>[0], count: (key: string) => Promise<n
         return answers.every(Boolean);
       },
       checkStrict: (subject) => passes('strict', subject, STRICT),
-      checkOnce: (subject) => passes('once', subject, 1),
+      refusesSecond: (subject) => count(`roost:bench:once:${subject}`).then((hits) => hits > 1),
       close,
     },
     task,

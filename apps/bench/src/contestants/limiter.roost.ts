@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import { RedisModule } from '@roost/redis';
-import { RateLimiter, ThrottleModule } from '@roost/throttle';
+import { RateLimiter, ThrottleModule, type Decision } from '@roost/throttle';
 import { STRICT, UNREACHABLE, type Contestant } from '../contestant.js';
 import { openLimiter } from './limiter.js';
 
@@ -35,14 +35,14 @@ export function roostLimiter(backend: 'redis' | 'memory', { lease = false } = {}
     ];
     const app = await NestFactory.createApplicationContext({ module: BenchModule, imports }, { logger: false });
     const limiter = app.get(RateLimiter);
-    const passes = async (policy: string, subject: string) => (await limiter.consume(policy, subject)).allowed;
+    const passes = (policy: string, subject: string) => limiter.consume(policy, subject).then(isAllowed);
     return openLimiter(
       {
         check: (subject) => passes('open', subject),
-        checkThree: async (subject) =>
-          (await limiter.consume('three', { user: subject, address: subject, route: subject })).allowed,
+        checkThree: (subject) =>
+          limiter.consume('three', { user: subject, address: subject, route: subject }).then(isAllowed),
         checkStrict: (subject) => passes('strict', subject),
-        checkOnce: (subject) => passes('once', subject),
+        refusesSecond: (subject) => limiter.consume('once', subject).then(isRefused),
         ...(lease && { early: { limit: MANY, check: (subject) => passes('many', subject) } }),
         close: () => app.close(),
       },
@@ -50,3 +50,6 @@ export function roostLimiter(backend: 'redis' | 'memory', { lease = false } = {}
     );
   };
 }
+
+const isAllowed = ({ allowed }: Decision) => allowed;
+const isRefused = ({ allowed }: Decision) => !allowed;

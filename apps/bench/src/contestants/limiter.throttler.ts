@@ -22,8 +22,8 @@ export const throttlerMemory: Contestant = async (task) => {
 };
 
 function open(storage: ThrottlerStorage, task: Task, close: () => void): Promise<Opened> {
-  const passes = async (subject: string, limit: number, name: string) =>
-    !(await storage.increment(subject, TTL_MS, limit, TTL_MS, name)).isBlocked;
+  const passes = (subject: string, limit: number, name: string) =>
+    storage.increment(subject, TTL_MS, limit, TTL_MS, name).then(({ isBlocked }) => !isBlocked);
   return openLimiter(
     {
       check: (subject) => passes(subject, UNREACHABLE, 'open'),
@@ -35,7 +35,8 @@ function open(storage: ThrottlerStorage, task: Task, close: () => void): Promise
         return true;
       },
       checkStrict: (subject) => passes(subject, STRICT, 'strict'),
-      checkOnce: (subject) => passes(subject, 1, 'once'),
+      refusesSecond: (subject) =>
+        storage.increment(subject, TTL_MS, 1, TTL_MS, 'once').then(({ isBlocked }) => isBlocked),
       close,
     },
     task,

@@ -1,6 +1,6 @@
 import { MANY_KEYS, STRICT, type Opened, type Task } from '../contestant.js';
 
-/** What every limiter of the suites `rate-limit` and `outage` can do. */
+/** What every limiter of the suites `rate-limit` and `outage` can do, with one promise around its own. */
 export interface Limiter {
   /** Whether a request of this subject passes a limit that no load reaches. */
   check(subject: string): Promise<boolean>;
@@ -8,8 +8,8 @@ export interface Limiter {
   checkThree(subject: string): Promise<boolean>;
   /** Whether a request passes a limit of `STRICT` per hour. */
   checkStrict(subject: string): Promise<boolean>;
-  /** Whether a request passes a limit of one per hour. */
-  checkOnce(subject: string): Promise<boolean>;
+  /** Whether a request is refused by a limit of one per hour. */
+  refusesSecond(subject: string): Promise<boolean>;
   /** Of a limiter that may refuse early: whether a request passes a limit of so many per hour. */
   readonly early?: { readonly limit: number; check(subject: string): Promise<boolean> };
   close(): Promise<void> | void;
@@ -32,8 +32,7 @@ export async function openLimiter(limiter: Limiter, { work }: Task): Promise<Ope
     uniform: (index) => limiter.check(subject(index)),
     'hot-tiers': () => limiter.checkThree(SUBJECTS[0]!),
     tiers: (index) => limiter.checkThree(subject(index)),
-    attack: (index) =>
-      isHonest(index) ? limiter.check(subject(index)) : limiter.checkOnce(subject(index)).then((passed) => !passed),
+    attack: (index) => (isHonest(index) ? limiter.check(subject(index)) : limiter.refusesSecond(subject(index))),
   };
   const verify = () => (limiter.early ? problemOfEarly(limiter.early) : problemOf(limiter));
   if (work === 'attack') await useUp(limiter);
@@ -43,11 +42,12 @@ export async function openLimiter(limiter: Limiter, { work }: Task): Promise<Ope
 /** Lets each attacker in once, and refuses him once. */
 async function useUp(limiter: Limiter): Promise<void> {
   const attackers = SUBJECTS.filter((_, index) => !isHonest(index));
-  for (const expected of [true, false]) {
+  for (const expected of [false, true]) {
     for (let from = 0; from < attackers.length; from += 64) {
       const batch = attackers.slice(from, from + 64);
-      const answers = await Promise.all(batch.map((each) => limiter.checkOnce(each)));
-      if (answers.some((answer) => answer !== expected)) throw new Error(`let an attacker in: ${!expected}`);
+      const answers = await Promise.all(batch.map((each) => limiter.refusesSecond(each)));
+      if (answers.some((answer) => answer !== expected))
+        throw new Error(expected ? 'let an attacker in' : 'refused the first request');
     }
   }
 }
