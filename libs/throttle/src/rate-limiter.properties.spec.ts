@@ -94,7 +94,7 @@ describe('on Redis', () => {
 
   it.each(TIMED)('25: %s, by the clock on the wall: who waits as long as told passes', async (algorithm) => {
     const policy: LimitOptions = { name: algorithm, limit: 3, window: '90ms', algorithm, key: 'user' };
-    for (let refusals = 0; refusals < 5; ) {
+    for (let refusals = 0; refusals < 5;) {
       const { allowed, retryAfterMs } = await limiter.consume(policy, 'alone');
       if (allowed) continue;
       refusals++;
