@@ -15,6 +15,11 @@ export interface ShownGauges {
   readonly canaryPercent: number;
 }
 
+interface Passes {
+  readonly decisions: { inc(): void };
+  readonly remaining: { observe(ratio: number): void };
+}
+
 type Gauge = ReturnType<Metrics['gauge']>;
 
 /** Counts decisions. Labels are names of limits, never subjects. */
@@ -34,13 +39,13 @@ export class ThrottleMetrics {
   readonly #replicas: Gauge;
   readonly #canary: Gauge;
   #shown: ShownGauges = { replicas: 0, canaryPercent: 0 };
-  readonly #remainingSeries = new Map<string, { observe(ratio: number): void }>();
   readonly #local;
   // The series by their labels, without a string or an object for each look-up.
   readonly #series: Record<BackendName, Record<DecisionState, Map<string, { inc(): void }>>> = {
     redis: { allow: new Map(), throttle: new Map(), block: new Map() },
     memory: { allow: new Map(), throttle: new Map(), block: new Map() },
   };
+  readonly #passes: Record<BackendName, Map<string, Passes>> = { redis: new Map(), memory: new Map() };
 
   constructor(metrics: Metrics) {
     this.#decisions = metrics.counter(
@@ -146,11 +151,16 @@ export class ThrottleMetrics {
     this.#evictions.inc({});
   }
 
-  /** What a request that passed left of a limit. */
-  left(policy: string, ratio: number): void {
-    let series = this.#remainingSeries.get(policy);
-    if (!series) this.#remainingSeries.set(policy, (series = this.#remaining.labels({ policy })));
-    series.observe(ratio);
+  /** A request passed a limit, and left this share of it. */
+  passed(policy: string, backend: BackendName, left: number): void {
+    const known = this.#passes[backend];
+    let series = known.get(policy);
+    if (!series) {
+      const decisions = this.#decisions.labels({ policy, state: 'allow', backend });
+      known.set(policy, (series = { decisions, remaining: this.#remaining.labels({ policy }) }));
+    }
+    series.decisions.inc();
+    series.remaining.observe(left);
   }
 
   wouldReject(policy: string): void {

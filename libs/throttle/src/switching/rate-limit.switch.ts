@@ -54,8 +54,12 @@ export class RateLimitSwitch {
   }
 
   #decide(charges: readonly Charge[], mode: DecideMode): Rulings | Promise<Rulings> {
-    const places: Place[] = [];
-    for (const charge of charges) places.push(this.#placeOf(charge, mode));
+    const [first] = charges;
+    if (first === undefined) return [];
+    const place = this.#placeOf(first, mode);
+    if (charges.length === 1 && place === 'memory') return this.#decideTogether(charges, place, mode, false);
+    const places: Place[] = [place];
+    for (let i = 1; i < charges.length; i++) places.push(this.#placeOf(charges[i]!, mode));
     try {
       const ruled = this.#decideAt(charges, places, mode, false);
       return 'then' in ruled ? ruled.catch((error) => this.#fallBack(error, charges, places, mode)) : ruled;
@@ -112,7 +116,7 @@ export class RateLimitSwitch {
   #placeOf({ limit, quota, subject }: Charge, mode: DecideMode): Place {
     const { settings, backend } = this.parts;
     // A limit of 0 refuses without counting: it needs nobody's help.
-    if (settings.mode === 'memory' || quota.limit === 0) return 'memory';
+    if (settings.mode === 'memory' || quota.limit === 0 || backend.configured === false) return 'memory';
     const { canaryPercent } = settings;
     if (canaryPercent < 100 && shareOf(subject) >= canaryPercent) return 'memory';
     if (backend.choose(mode === 'peek' ? 'read' : 'write', subject) === 'redis') return 'redis';
