@@ -32,6 +32,12 @@ const HOUR = '1h';
 
 const failures: LimitOptions = { name: 'failures', limit: 5, window: HOUR, count: 'failure', key: () => 'x' };
 const successes: LimitOptions = { name: 'successes', limit: 5, window: HOUR, count: 'success', key: () => 'x' };
+const guarded: LimitOptions = {
+  ...failures,
+  name: 'guarded',
+  limit: 3,
+  block: { after: 2, for: '10m' },
+};
 const chosen: LimitOptions = {
   name: 'chosen',
   limit: 5,
@@ -77,6 +83,12 @@ class LimitedController {
   @Get('failures/:status')
   @RateLimit(failures)
   failures(@Param('status') status: string) {
+    return answer(status);
+  }
+
+  @Get('guarded/:status')
+  @RateLimit(guarded)
+  guarded(@Param('status') status: string) {
     return answer(status);
   }
 
@@ -225,6 +237,17 @@ describe.each(cases)('requests on %s, counted in %s,', (_name, backend, adapter)
     gate.open();
     expect((await Promise.all(running)).filter((each) => each.ok)).toHaveLength(5);
     await settled(failures, 5);
+  });
+
+  it('291: brute force is blocked, however often it fails, and told so', async () => {
+    const attempts: number[] = [];
+    for (let i = 0; i < 8; i++) attempts.push(await status('guarded/401'));
+    expect(attempts).toEqual([401, 401, 401, 429, 429, 429, 429, 429]);
+    expect(await limiter.violations(guarded, 'x')).toBe(2);
+    const { headers } = await fetch(`${url}/guarded/200`);
+    expect([headers.get('retry-after'), headers.get('ratelimit')]).toEqual(['600', '"guarded";r=0;t=600']);
+    await limiter.unblock(guarded, 'x');
+    expect(await status('guarded/200')).toBe(200);
   });
 
   it('a client that goes away has failed', async () => {
