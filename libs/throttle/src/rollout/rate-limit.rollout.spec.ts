@@ -16,6 +16,10 @@ const policies = {
   ],
   search: { limit: 100, window: '366d', key: 'user', algorithm: 'fixed-window' },
   export: { limit: 10, window: '1h', key: 'user' },
+  log: { limit: 10, window: '1h', algorithm: 'sliding-log' },
+  monthly: { limit: 10, window: 'month' },
+  slots: { limit: 10, window: '1m', algorithm: 'concurrency' },
+  failures: { limit: 10, window: '1m', count: 'failure' },
   tiered: { limit: 'byTier', key: 'user' },
   closed: { limit: 1, window: '1h', key: 'user', outage: 'closed' },
 } as const satisfies ThrottleOptions['policies'];
@@ -242,11 +246,18 @@ describe('RateLimitRollout', () => {
       await expect(rollout.setMode('export', mode as 'shadow')).rejects.toThrow(InvalidRolloutError);
     });
 
+    it.each(['slots', 'failures'])('a trial of %s, whose charges are settled by requests', async (policy) => {
+      const { rollout } = await boot({ backend: 'memory' });
+      await expect(rollout.setMode(policy, 'shadow')).rejects.toThrow(InvalidRolloutError);
+    });
+
     it.each([
       ['export', { limit: -1 }],
       ['export', { limit: 1.5 }],
       ['export', { limit: 1, window: 'soon' }],
       ['export', { limit: 1, window: '400d' }],
+      ['log', { limit: 10_001 }],
+      ['monthly', { limit: 1, window: '1h' }],
       ['login', { limit: 1 }],
       ['tiered', { limit: 1 }],
     ])('as a change of %s: %p', async (policy, change) => {
