@@ -4,6 +4,10 @@ import { mergeResults } from './report.js';
 import { median, rotated } from './statistics.js';
 import { suites } from './suites/index.js';
 import { outage } from './suites/outage.js';
+import { targets } from './suites/targets.js';
+import type { Row } from './runner.js';
+import type { Slice } from './slice.js';
+import { judge } from './verdicts.js';
 
 const run = promisify(execFile);
 const bench = (...args: string[]) => run(process.execPath, ['apps/bench/dist/main.js', ...args]);
@@ -16,14 +20,19 @@ describe('npm run bench', () => {
     for (const { name, comparisons } of suites) {
       expect(stdout).toContain(`## ${name}\n`);
       for (const { contestants, scenarios } of comparisons) {
-        for (const { title, without } of scenarios) {
+        for (const { title, without = [] } of scenarios) {
           const measured = rows.filter(([, scenario]) => scenario === title).map(([, , contestant]) => contestant);
-          expect(measured).toEqual(contestants.filter((each) => each !== without));
+          expect(measured).toEqual(contestants.filter((each) => !without.includes(each)));
         }
       }
     }
     expect(stdout).not.toContain('broken');
     expect(stdout).not.toContain('NaN');
+
+    for (const { title } of targets) {
+      const [row] = rows.filter(([, target, , met]) => target === title && /^(yes|\*\*no\*\*)$/.test(met ?? ''));
+      expect([title, ...(row ?? [])]).toHaveLength(10); // found, and held against a rival
+    }
 
     const answers = rows.filter(([, contestant]) => outage.contestants.includes(contestant as never));
     expect(answers.slice(-outage.contestants.length).map(([, contestant]) => contestant)).toEqual(outage.contestants);
@@ -46,11 +55,46 @@ describe('RESULTS.md', () => {
   const section = (name: string, table: string) => ({ name, about: 'about', circumstances: 'circumstances', table });
 
   it('keeps the suites that were not run', () => {
-    const first = mergeResults('', [section('commands', 'old'), section('http', 'kept')]);
-    const second = mergeResults(first, [section('commands', 'new')]);
-    expect(second).toMatch(/^# Results\n\n.+\n\n## commands\n\nabout\n\ncircumstances\n\nnew\n\n## http\n[^]+kept\n$/);
+    const order = ['targets', 'http', 'commands'];
+    const first = mergeResults('', [section('commands', 'old'), section('http', 'kept')], order);
+    const second = mergeResults(first, [section('commands', 'new')], order);
+    expect(second).toMatch(/^# Results\n\n.+\n\n## http\n[^]+kept\n\n## commands\n\nabout\n\ncircumstances\n\nnew\n$/);
     expect(second).not.toContain('old');
-    expect(mergeResults(second, [])).toBe(second);
+    expect(mergeResults(second, [], order)).toBe(second);
+    expect(mergeResults(second, [section('targets', 'met')], order)).toMatch(/\n\n## targets\n[^]+\n\n## http\n/);
+  });
+});
+
+describe('targets', () => {
+  const row = (contestant: string, ...perSecond: number[]): Row => {
+    const rounds = perSecond.map((each) => ({ perSecond: each, p99Ms: 1_000 / each, clientCpuUs: 1 }) as Slice);
+    return { scenario: 's', contestant, slice: rounds[0], rounds, ratio: [1, 1, 1], problem: undefined };
+  };
+  const target = { title: 't', scenario: 's', contestant: 'ours', rivals: ['slow', 'fast'], atLeast: 2 };
+
+  it('are held against the best rival, round by round', () => {
+    const rows = [row('slow', 10, 10, 10), row('ours', 300, 150, 900), row('fast', 100, 100, 300)];
+    const [verdict] = judge([target], rows);
+    expect(verdict).toMatchObject({ rival: 'fast', ratio: [3, 1.5, 3], met: true });
+    expect(judge([{ ...target, atLeast: 3.1 }], rows)[0]!.met).toBe(false);
+    expect(judge([{ ...target, measure: 'p99' }], rows)[0]!.ratio[0]).toBeCloseTo(3);
+  });
+
+  it('are neither met nor missed when nobody was measured, or the contestant is broken', () => {
+    const broken: Row = { ...row('ours', 1), slice: undefined, rounds: [], problem: 'wrong' };
+    for (const rows of [[], [row('ours', 1)], [broken, row('fast', 1)]]) {
+      expect(judge([target], rows)[0]).toMatchObject({ met: undefined, rival: undefined });
+    }
+  });
+
+  it('name scenarios and contestants that there are', () => {
+    for (const { scenario, contestant, rivals } of targets) {
+      const comparison = suites
+        .flatMap(({ comparisons }) => comparisons)
+        .find(({ scenarios }) => scenarios.some(({ title }) => title === scenario));
+      expect(comparison?.contestants).toEqual(expect.arrayContaining([contestant]));
+      expect(rivals.some((rival) => comparison!.contestants.includes(rival))).toBe(true);
+    }
   });
 });
 

@@ -65,7 +65,7 @@ function wrkScript(clients: number): string {
   return `
 local requests, at = {}, 0
 function init(args)
-  for i = 0, ${clients - 1} do requests[i] = wrk.format('GET', '/', { ['x-client'] = 'client-' .. i }) end
+  for i = 0, ${clients - 1} do requests[i] = wrk.format('GET', '/', { ['x-api-key'] = 'client-' .. i }) end
 end
 function request()
   at = (at + 1) % ${clients}
@@ -98,7 +98,7 @@ async function bySockets(load: SocketLoad): Promise<HttpResult> {
       const ask = () => {
         if (over()) return socket.destroy();
         askedAt = performance.now();
-        return socket.write(`GET / HTTP/1.1\r\nHost: bench\r\nx-client: client-${sent++ % clients}\r\n\r\n`);
+        return socket.write(`GET / HTTP/1.1\r\nHost: bench\r\nx-api-key: client-${sent++ % clients}\r\n\r\n`);
       };
       socket.setEncoding('latin1').on('connect', ask);
       socket.on('data', (chunk) => {

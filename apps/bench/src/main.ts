@@ -4,13 +4,16 @@ import { availableParallelism, cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { hasWrk } from './http-load.js';
-import { mergeResults, outageTable, throughputTable, toMarkdown, type Section } from './report.js';
-import { runOutage, runSuite, type RunOptions } from './runner.js';
+import { mergeResults, outageTable, targetsTable, throughputTable, toMarkdown, type Section } from './report.js';
+import { runOutage, runSuite, type Row, type RunOptions } from './runner.js';
 import { suites } from './suites/index.js';
 import { outage } from './suites/outage.js';
+import { targets } from './suites/targets.js';
+import { judge, type Verdict } from './verdicts.js';
 
+const TARGETS = 'targets';
 const NAMES = [...suites.map(({ name }) => name), outage.name];
-const USAGE = `Usage: npm run bench -- <${NAMES.join('|')}|all> [--rounds 3] [--seconds 2] [--patience 3] [--write]`;
+const USAGE = `Usage: npm run bench -- <${NAMES.join('|')}|all> [--rounds 3] [--seconds 1.5] [--patience 3] [--quick] [--write]`;
 const RESULTS = fileURLToPath(new URL('../RESULTS.md', import.meta.url));
 
 async function main(args: string[]): Promise<void> {
@@ -18,9 +21,10 @@ async function main(args: string[]): Promise<void> {
     args,
     allowPositionals: true,
     options: {
-      rounds: { type: 'string', default: '3' },
-      seconds: { type: 'string', default: '2' },
+      rounds: { type: 'string' },
+      seconds: { type: 'string' },
       patience: { type: 'string', default: '3' },
+      quick: { type: 'boolean', default: false },
       write: { type: 'boolean', default: false },
     },
   });
@@ -28,8 +32,8 @@ async function main(args: string[]): Promise<void> {
   const unknown = wanted.filter((name) => !NAMES.includes(name));
   if (wanted.length === 0 || unknown.length > 0) throw new Error(USAGE);
   const options: RunOptions = {
-    rounds: bounded('rounds', values.rounds, 1, 9),
-    seconds: bounded('seconds', values.seconds, 0.02, 30),
+    rounds: bounded('rounds', values.rounds ?? (values.quick ? '1' : '3'), 1, 9),
+    seconds: bounded('seconds', values.seconds ?? (values.quick ? '1' : '1.5'), 0.02, 30),
     patienceSeconds: bounded('patience', values.patience, 0.3, 10),
     progress: (line) => process.stderr.write(`${line}\n`),
   };
@@ -38,21 +42,38 @@ async function main(args: string[]): Promise<void> {
   try {
     const circumstances = await describe(server, args);
     const sections: Section[] = [];
+    const rows: Row[] = [];
     for (const name of wanted) {
       const suite = suites.find((each) => each.name === name);
+      const measured = suite ? await runSuite(suite, server, options) : [];
+      rows.push(...measured);
       const table = suite
-        ? throughputTable(await runSuite(suite, server, options))
+        ? throughputTable(measured)
         : outageTable(await runOutage(server, options), options.patienceSeconds);
       const section = { name, about: suite?.about ?? outage.about, circumstances, table };
       sections.push(section);
       console.log(`${toMarkdown(section)}\n`);
     }
+    const verdicts = judge(targets, rows);
+    if (verdicts.some(({ met }) => met !== undefined)) {
+      const section = targetsSection(verdicts, circumstances);
+      // Half of them would replace all of them.
+      if (verdicts.every(({ met }) => met !== undefined)) sections.push(section);
+      console.log(`${toMarkdown(section)}\n`);
+    }
     if (values.write) {
-      writeFileSync(RESULTS, mergeResults(existsSync(RESULTS) ? readFileSync(RESULTS, 'utf8') : '', sections));
+      const present = existsSync(RESULTS) ? readFileSync(RESULTS, 'utf8') : '';
+      writeFileSync(RESULTS, mergeResults(present, sections, [TARGETS, ...NAMES]));
     }
   } finally {
     await server.stop();
   }
+}
+
+function targetsSection(verdicts: readonly Verdict[], circumstances: string): Section {
+  const about =
+    'What the limiter has to reach, each against the best of its rivals in the same scenario and round of `rate-limit` or `http`. Client CPU ÷: how many times less CPU the process takes per operation.';
+  return { name: TARGETS, about, circumstances, table: targetsTable(verdicts) };
 }
 
 function bounded(name: string, text: string, least: number, most: number): number {

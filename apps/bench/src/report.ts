@@ -1,4 +1,5 @@
 import type { OutageRow, Row } from './runner.js';
+import type { Verdict } from './verdicts.js';
 
 const CAUTION = [
   'Closed loops on a small machine that runs the load, the contestant and Redis together: what one saves, the others get.',
@@ -45,12 +46,29 @@ export function outageTable(rows: readonly OutageRow[], patienceSeconds: number)
   );
 }
 
+/** The table of what was promised, and what came of it. */
+export function targetsTable(verdicts: readonly Verdict[]): string {
+  return table(
+    ['target', 'against', 'met', 'at least', '×', '× min–max', 'client CPU ÷'],
+    3,
+    verdicts.map(({ target: { title, atLeast, rivals }, rival, ratio: [middle, least, most], cpuRatio, met }) => [
+      title,
+      rival ?? rivals.join(', '),
+      met === undefined ? 'not measured' : met ? 'yes' : '**no**',
+      fixed(atLeast, 2),
+      fixed(middle, 2),
+      rival === undefined ? '–' : `${fixed(least, 2)}–${fixed(most, 2)}`,
+      fixed(cpuRatio, 2),
+    ]),
+  );
+}
+
 export function toMarkdown({ name, about, circumstances, table: lines }: Section): string {
   return [`## ${name}`, about, circumstances, lines].join('\n\n');
 }
 
-/** The whole of RESULTS.md: the sections given replace those of the same name, all others stay. */
-export function mergeResults(present: string, sections: readonly Section[]): string {
+/** The whole of RESULTS.md in this order: the sections given replace those of the same name, all others stay. */
+export function mergeResults(present: string, sections: readonly Section[], order: readonly string[]): string {
   const kept = new Map(
     present
       .split(/^(?=## )/m)
@@ -58,7 +76,8 @@ export function mergeResults(present: string, sections: readonly Section[]): str
       .map((text) => [/^## (.*)$/m.exec(text)?.[1], text.trim()]),
   );
   for (const section of sections) kept.set(section.name, toMarkdown(section));
-  return `${['# Results', CAUTION, ...kept.values()].join('\n\n')}\n`;
+  const texts = order.map((name) => kept.get(name)).filter((text) => text !== undefined);
+  return `${['# Results', CAUTION, ...texts].join('\n\n')}\n`;
 }
 
 /** As prettier formats it; the first columns hold words, all others numbers. */

@@ -19,6 +19,8 @@ export interface Row {
   readonly scenario: string;
   readonly contestant: string;
   readonly slice: Slice | undefined;
+  /** What the median is of, by round. */
+  readonly rounds: readonly Slice[];
   /** How often as fast as the baseline of the same round; median, least and most. */
   readonly ratio: readonly [middle: number, least: number, most: number];
   readonly problem: string | undefined;
@@ -29,6 +31,9 @@ export interface OutageRow {
   readonly contestant: string;
   readonly answers: readonly (number | null)[];
 }
+
+/** Slices as short as this show that everything works, and compare nothing. */
+const SHORTEST_TO_COMPARE = 0.1;
 
 /** Runs the comparisons of a suite, its contestants by turns. */
 export async function runSuite(suite: Suite, server: RedisServer, options: RunOptions): Promise<Row[]> {
@@ -50,26 +55,29 @@ export async function runSuite(suite: Suite, server: RedisServer, options: RunOp
 
 /** One slice of each that nobody looks at: their code is compiled while it runs. */
 async function warmUp(
-  { scenarios, local = [] }: Comparison,
+  comparison: Comparison,
   processes: readonly ContestantProcess[],
   server: RedisServer,
   { seconds }: RunOptions,
 ): Promise<void> {
+  const { scenarios } = comparison;
+  if (seconds < SHORTEST_TO_COMPARE) return;
   const busiest = scenarios.reduce((most, each) => (each.concurrency > most.concurrency ? each : most));
   for (const each of processes) {
     // What is wrong with it will be seen, and told, in the first round.
-    await measure(each, busiest, { server, seconds: seconds / 2, local: local.includes(each.name) }).catch(() => {});
+    await measure(each, busiest, comparison, { server, seconds: seconds / 2 }).catch(() => {});
   }
 }
 
 async function compare(
-  { contestants, baseline, local = [] }: Comparison,
+  comparison: Comparison,
   scenario: Scenario,
   processes: readonly ContestantProcess[],
   server: RedisServer,
   { rounds, seconds }: RunOptions,
 ): Promise<Row[]> {
-  const taking = processes.filter(({ name }) => name !== scenario.without);
+  const { contestants, baseline } = comparison;
+  const taking = processes.filter(({ name }) => !scenario.without?.includes(name));
   const slices = new Map<string, Slice[]>(contestants.map((name) => [name, []]));
   const problems = new Map<string, string>();
   for (let round = 0; round < rounds; round++) {
@@ -77,7 +85,7 @@ async function compare(
       const { name } = contestant;
       if (problems.has(name)) continue;
       try {
-        slices.get(name)!.push(await measure(contestant, scenario, { server, seconds, local: local.includes(name) }));
+        slices.get(name)!.push(await measure(contestant, scenario, comparison, { server, seconds }));
       } catch (error) {
         problems.set(name, (error as Error).message);
       }
@@ -92,6 +100,7 @@ async function compare(
       scenario: scenario.title,
       contestant,
       slice: problem === undefined ? medianOf(own) : undefined,
+      rounds: problem === undefined ? own : [],
       ratio: [median(ratios), Math.min(...ratios), Math.max(...ratios)],
       problem,
     };

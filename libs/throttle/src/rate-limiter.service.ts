@@ -161,7 +161,7 @@ export class RateLimiter {
 
   #decisionOf(rulings: readonly Ruling[], mode: DecideMode, durationMs: number): Decision {
     if (rulings.length === 0) return this.#nothingToCount();
-    const decision = decisionFrom(rulings, this.config, (policy) => this.metrics.failedOpen(policy));
+    const decision = decisionFrom(rulings, this.config, this.metrics);
     if (mode === 'peek') return decision;
     if (decision.allowed) this.held.remember(decision, rulings);
     else this.#blockLog.refused(rulings);
@@ -173,7 +173,7 @@ export class RateLimiter {
     const limits = this.policies.called(policy).filter(({ algorithm }) => algorithm !== 'concurrency');
     const charges = this.#charges.of(limits, subject, { tier }).map((charge) => ({ ...charge, cost }));
     if (charges.length === 0) return this.#nothingToCount();
-    return decisionFrom(await this.switched.adjust(charges), this.config, () => {});
+    return decisionFrom(await this.switched.adjust(charges), this.config);
   }
 
   #asked(asked: Asked): [limits: Iterable<Limit>, subjectOf: SubjectOf] {
@@ -190,12 +190,9 @@ export class RateLimiter {
   #measure(decision: Decision, durationMs: number): void {
     const { allowed, state, violated, policies, backend } = decision;
     this.metrics.took(durationMs / 1_000, backend);
-    if (allowed) {
-      for (const { policy, limit, remaining } of policies) {
-        this.metrics.decided(policy, state, backend);
-        this.metrics.left(policy, remaining / limit);
-      }
-    } else for (const policy of violated) this.metrics.decided(policy, state, backend);
+    if (allowed)
+      for (const { policy, limit, remaining } of policies) this.metrics.passed(policy, backend, remaining / limit);
+    else for (const policy of violated) this.metrics.decided(policy, state, backend);
     if (decisions.hasSubscribers) decisions.publish({ decision, durationMs } satisfies DecisionMessage);
   }
 }

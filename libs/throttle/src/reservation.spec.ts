@@ -166,10 +166,12 @@ describe.each(['memory', 'redis'] as const)('RateLimiter in %s', (backend) => {
     });
 
     it('holds of one subject are told apart', async () => {
-      const all = await Promise.all(Array.from({ length: 5 }, () => limiter.reserve('tokens', 'alice', { cost: 2 })));
-      await all[1]!.rollback();
-      await all[3]!.commit(1);
-      expect(await left('tokens')).toEqual([93]);
+      const costs = [1, 2, 4, 8, 16];
+      const all = await Promise.all(costs.map((cost) => limiter.reserve('tokens', 'alice', { cost })));
+      await all[2]!.rollback();
+      await all[4]!.commit(1);
+      await all[0]!.commit();
+      expect(await left('tokens')).toEqual([100 - 1 - 2 - 8 - 1]);
     });
 
     it.each([NaN, -1, 0.5, 2 ** 53, '1', null])('26: refuses %p as a cost, and charges nothing', async (wrong) => {
@@ -427,14 +429,27 @@ describe('while Redis is lost', () => {
     await eventually(async () => expect([await left('alice'), await left('bob')]).toEqual([8, 10]), { within: 2_000 });
   });
 
-  it('a reservation of this process is settled here, although Redis is back', async () => {
-    await lose();
+  it('a reservation is settled where it was decided, whoever serves then', async () => {
+    backend.force('memory');
     const { decision, rollback } = await limiter.reserve('login', 'alice', { cost: 8 });
     expect(decision.backend).toBe('memory');
-    await comeBack();
+    backend.force(null);
     await limiter.consume('login', 'alice', { cost: 3 });
     expect(await rollback()).toBe(true);
     expect(await left('alice')).toBe(7);
+    backend.force('memory');
+    expect(await left('alice')).toBe(10);
+  });
+
+  it('a reservation of an outage is settled while it lasts, and what is merged into Redis stays charged', async () => {
+    await lose();
+    const early = await limiter.reserve('login', 'alice', { cost: 8 });
+    const late = await limiter.reserve('login', 'bob', { cost: 8 });
+    expect(await early.rollback()).toBe(true);
+    await comeBack();
+    await eventually(async () => expect([await left('alice'), await left('bob')]).toEqual([10, 2]), { within: 2_000 });
+    expect(await late.rollback()).toBe(false);
+    expect(await left('bob')).toBe(2);
   });
 
   it('a block holds here at once, also where the outage policy is open, and in Redis when it is back', async () => {

@@ -16,6 +16,7 @@ export interface ReserveOptions extends ConsumeOptions {
  * A charge whose cost is known later. It is settled once, by the first call: later ones change nothing, and neither does
  * one that comes when the window is over or the reservation has ended. Both resolve to whether the charge was still held.
  * Neither rejects when Redis is lost: what cannot be settled now is as soon as Redis is back, unless it has ended by then.
+ * What this process granted in an outage can be settled while that lasts; then Redis has it, as it was reserved.
  */
 export interface Reservation {
   readonly decision: Decision;

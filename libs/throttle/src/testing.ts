@@ -2,10 +2,12 @@ import { afterAll, beforeAll, describe } from '@jest/globals';
 import type { Commands } from '@roost/redis';
 import { blockingVectors } from './conformance/blocking.vectors.js';
 import { heldVectors } from './conformance/held.vectors.js';
+import { models } from './conformance/model.js';
 import { properties } from './conformance/properties.js';
 import { vectors } from './conformance/vectors.js';
 import { windowVectors } from './conformance/window.vectors.js';
-import { decideScripts } from './stores/decide.lua.js';
+import { decideScripts, type DecideVariant } from './stores/decide.lua.js';
+import type { RateLimitStore } from './stores/rate-limit.store.js';
 import { RedisRateLimitStore } from './stores/redis-rate-limit.store.js';
 import type { OpenedRateLimitStore } from './conformance/bench.js';
 
@@ -48,6 +50,7 @@ export function describeRateLimitStore(
     heldVectors(() => opened);
     blockingVectors(() => opened);
     properties(() => opened, runs);
+    models(() => opened, runs);
   });
 }
 
@@ -55,11 +58,15 @@ export function describeRateLimitStore(
  * The Redis store with a clock that tests set, kept under a key of its own. It runs another script text: the one of
  * production cannot be given a time. Expiries get a minute on top, because Redis' own clock goes on.
  */
-export function redisStoreWithClock(commands: Commands): Omit<OpenedRateLimitStore, 'close'> {
+export function redisStoreWithClock(
+  commands: Commands,
+  /** Puts shortcuts before the store; their scripts need the same clock. */
+  wrap: (store: RateLimitStore, variant: DecideVariant) => RateLimitStore = (store) => store,
+): Omit<OpenedRateLimitStore, 'close'> {
   const clock = `test-clock:${Math.random()}`;
-  const scripts = decideScripts({ clock: `{ 0, tonumber(redis.call('GET', '${clock}')) }`, keepMs: 60_000 });
+  const variant = { clock: `{ 0, tonumber(redis.call('GET', '${clock}')) }`, keepMs: 60_000 };
   return {
-    store: new RedisRateLimitStore(commands, scripts),
+    store: wrap(new RedisRateLimitStore(commands, decideScripts(variant)), variant),
     setClock: async (us) => void (await commands.write('SET', clock, us, 'PX', 3_600_000)),
     ttlMs: (key) => commands.read<number>('PTTL', key),
   };

@@ -84,8 +84,48 @@ describe('ThrottleConfig', () => {
     expect(new ThrottleConfig({}).stopLoss).toEqual({ p95Ms: 300, overMs: 60_000 });
   });
 
+  it.each([
+    [{ ipv6Prefix: 31 }, /`ipv6Prefix`.*32 to 128.*31/],
+    [{ ipv6Prefix: 129 }, /129/],
+    [{ ipv6Prefix: 64.5 }, /64\.5/],
+    [{ ipv6Prefix: '64' }, /"64"/],
+    [{ exposeHeaders: 'yes' }, /`exposeHeaders`.*"yes"/],
+    [{ headers: ['ratelimit', 'draft-7'] }, /'ratelimit' and 'draft-7' write RateLimit-Policy/],
+    [{ headers: 'none' }, /`headers`.*"none"/],
+    [{ proxy: { hops: -1 } }, /`proxy\.hops`.*-1/],
+    [{ proxy: { cidrs: ['10.0.0.0/99'] } }, /`proxy\.cidrs`.*10\.0\.0\.0\/99/],
+    [{ proxy: null }, /`proxy`.*null/],
+  ])('refuses %j', (options, problem) => {
+    expect(problemsOf(options).join('\n')).toMatch(problem);
+  });
+
+  it('76: refuses a short secret, and does not tell it', () => {
+    const problems = problemsOf({ partitionKeySecret: 'hunter2' }).join();
+    expect(problems).toMatch(/`partitionKeySecret`.*16 characters/);
+    expect(problems).not.toContain('hunter2');
+  });
+
   it.each([NaN, -1, 100.1, '50', null])('refuses %p as canary', (canaryPercent) => {
     expect(problemsOf({ canaryPercent }).join()).toMatch(/canaryPercent/);
+  });
+
+  it.each([-1, 1.5, NaN, '10', null, Infinity])('refuses %p as entries of the reject cache', (rejectCacheEntries) => {
+    expect(problemsOf({ rejectCacheEntries }).join()).toMatch(/`rejectCacheEntries` to be a non-negative integer/);
+  });
+
+  it('takes no entries for none, and ten thousand for nothing said', () => {
+    expect(problemsOf({ rejectCacheEntries: 0 })).toEqual([]);
+    expect(new ThrottleConfig({}).rejectCacheEntries).toBe(10_000);
+  });
+
+  it.each([
+    ['another algorithm', { algorithm: 'sliding-log' }, /`lease` only with algorithm 'gcra' or 'fixed-window'/],
+    ['a block', { block: { after: 3, for: '1m' } }, /no `block` with `lease`/],
+    ['an outcome', { count: 'failure' }, /no `count` with `lease`/],
+    ['no boolean', { lease: 'yes' }, /`lease` to be a boolean, got `"yes"`/],
+  ])('refuses a lease with %s', (_, options, problem) => {
+    const x = { limit: 100, window: '1m', lease: true, ...options };
+    expect(problemsOf({ policies: { x } }).join()).toMatch(problem);
   });
 
   describe('tiers', () => {

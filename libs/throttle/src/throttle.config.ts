@@ -24,6 +24,7 @@ export class ThrottleConfig {
   readonly canaryPercent: number;
   readonly memoryMaxEntries: number;
   readonly stopLoss: StopLossLimits | undefined;
+  readonly rejectCacheEntries: number;
   readonly headers: readonly HeaderDialect[];
   readonly exposeHeaders: boolean;
   readonly partitionKeySecret: string | undefined;
@@ -44,6 +45,7 @@ export class ThrottleConfig {
     this.canaryPercent = options.canaryPercent ?? 100;
     this.memoryMaxEntries = options.memoryMaxEntries ?? 100_000;
     this.stopLoss = resolveStopLoss(options.stopLoss, problems);
+    this.rejectCacheEntries = options.rejectCacheEntries ?? 10_000;
     this.headers = headers;
     this.exposeHeaders = options.exposeHeaders ?? false;
     this.partitionKeySecret = options.partitionKeySecret;
@@ -66,7 +68,7 @@ export class ThrottleConfig {
 function problemsOf(options: ThrottleOptions): string[] {
   const problems: string[] = [];
   for (const name of Object.keys(options)) if (!KNOWN_OPTIONS.has(name)) problems.push(`Unknown option \`${name}\``);
-  const { outage, backend, replicas, canaryPercent, memoryMaxEntries } = options;
+  const { outage, backend, replicas, canaryPercent, memoryMaxEntries, rejectCacheEntries } = options;
   problems.push(...requestProblems(options));
   if (outage !== undefined && !isOutagePolicy(outage)) {
     problems.push(`Expected \`outage\` to be 'local', 'open' or 'closed', got ${show(outage)}`);
@@ -78,6 +80,9 @@ function problemsOf(options: ThrottleOptions): string[] {
     if (value !== undefined && !(Number.isSafeInteger(value) && value > 0)) {
       problems.push(`Expected \`${name}\` to be a positive integer, got ${show(value)}`);
     }
+  }
+  if (rejectCacheEntries !== undefined && !(Number.isSafeInteger(rejectCacheEntries) && rejectCacheEntries >= 0)) {
+    problems.push(`Expected \`rejectCacheEntries\` to be a non-negative integer, got ${show(rejectCacheEntries)}`);
   }
   if (canaryPercent !== undefined && !isPercent(canaryPercent)) {
     problems.push(

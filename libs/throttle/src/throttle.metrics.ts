@@ -15,6 +15,11 @@ export interface ShownGauges {
   readonly canaryPercent: number;
 }
 
+interface Passes {
+  readonly decisions: { inc(): void };
+  readonly remaining: { observe(ratio: number): void };
+}
+
 type Gauge = ReturnType<Metrics['gauge']>;
 
 /** Counts decisions. Labels are names of limits, never subjects. */
@@ -34,12 +39,13 @@ export class ThrottleMetrics {
   readonly #replicas: Gauge;
   readonly #canary: Gauge;
   #shown: ShownGauges = { replicas: 0, canaryPercent: 0 };
-  readonly #remainingSeries = new Map<string, { observe(ratio: number): void }>();
+  readonly #local;
   // The series by their labels, without a string or an object for each look-up.
   readonly #series: Record<BackendName, Record<DecisionState, Map<string, { inc(): void }>>> = {
     redis: { allow: new Map(), throttle: new Map(), block: new Map() },
     memory: { allow: new Map(), throttle: new Map(), block: new Map() },
   };
+  readonly #passes: Record<BackendName, Map<string, Passes>> = { redis: new Map(), memory: new Map() };
 
   constructor(metrics: Metrics) {
     this.#decisions = metrics.counter(
@@ -60,6 +66,15 @@ export class ThrottleMetrics {
       'roost_rate_limit_memory_evictions_total',
       'Limits forgotten before their time because the in-memory store was full',
     );
+    const local = metrics.counter(
+      'roost_rate_limit_local_decisions_total',
+      'Decisions that Redis did not have to be asked for: known refusals, and units taken before',
+      ['shortcut'],
+    );
+    this.#local = {
+      'reject-cache': local.labels({ shortcut: 'reject-cache' }),
+      lease: local.labels({ shortcut: 'lease' }),
+    };
     this.#remaining = metrics.histogram(
       'roost_rate_limit_remaining_ratio',
       'What was left of each limit after a request passed, as a share of it',
@@ -101,6 +116,11 @@ export class ThrottleMetrics {
     this.#shown = shown;
   }
 
+  /** Counts a decision that Redis was not asked for. */
+  decidedHere(shortcut: 'reject-cache' | 'lease'): void {
+    this.#local[shortcut].inc();
+  }
+
   decided(policy: string, state: DecisionState, backend: BackendName): void {
     const known = this.#series[backend][state];
     let series = known.get(policy);
@@ -131,11 +151,16 @@ export class ThrottleMetrics {
     this.#evictions.inc({});
   }
 
-  /** What a request that passed left of a limit. */
-  left(policy: string, ratio: number): void {
-    let series = this.#remainingSeries.get(policy);
-    if (!series) this.#remainingSeries.set(policy, (series = this.#remaining.labels({ policy })));
-    series.observe(ratio);
+  /** A request passed a limit, and left this share of it. */
+  passed(policy: string, backend: BackendName, left: number): void {
+    const known = this.#passes[backend];
+    let series = known.get(policy);
+    if (!series) {
+      const decisions = this.#decisions.labels({ policy, state: 'allow', backend });
+      known.set(policy, (series = { decisions, remaining: this.#remaining.labels({ policy }) }));
+    }
+    series.decisions.inc();
+    series.remaining.observe(left);
   }
 
   wouldReject(policy: string): void {

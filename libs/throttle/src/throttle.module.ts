@@ -24,7 +24,8 @@ import { rolloutProviders } from './rollout/rollout.providers.js';
 import { switchingProviders } from './switching/switching.providers.js';
 import { RateLimiter } from './rate-limiter.service.js';
 import { RedisOrders } from './switching/redis-orders.js';
-import { RedisRateLimitStore } from './stores/redis-rate-limit.store.js';
+import { RateLimitShortcuts } from './shortcuts/rate-limit.shortcuts.js';
+import { shortcutsProviders } from './shortcuts/shortcuts.providers.js';
 import { Settlements } from './requests/settlements.js';
 import { ThrottleConfig } from './throttle.config.js';
 import { ThrottleMetrics } from './throttle.metrics.js';
@@ -55,12 +56,6 @@ const routes: FactoryProvider<RateLimitRoutes> = {
 };
 
 const stores: FactoryProvider[] = [
-  {
-    provide: RateLimitStore,
-    inject: [ThrottleConfig, RedisConnections],
-    useFactory: (config: ThrottleConfig, connections: RedisConnections) =>
-      new RedisRateLimitStore(backendOf(config, connections).commands),
-  },
   {
     provide: MemoryRateLimitStore,
     inject: [ThrottleConfig, ThrottleMetrics],
@@ -142,6 +137,7 @@ const switching: FactoryProvider[] = [
     },
     routes,
     ...stores,
+    ...shortcutsProviders,
     ...switching,
     ...switchingProviders,
     ...rolloutProviders,
@@ -174,6 +170,7 @@ export class ThrottleModule extends ConfigurableModuleClass implements OnModuleI
     private readonly census: ReplicaCensus,
     private readonly rollout: RateLimitRollout,
     private readonly metrics: ThrottleMetrics,
+    private readonly shortcuts: RateLimitShortcuts,
   ) {
     super();
   }
@@ -209,6 +206,7 @@ export class ThrottleModule extends ConfigurableModuleClass implements OnModuleI
         stopLoss,
         memoryEntries: memory.size + insurance.size,
         memoryEvicted: memory.evicted + insurance.evicted,
+        refusalsKnown: this.shortcuts.refusals.size,
       };
     });
   }

@@ -1,10 +1,9 @@
 import 'reflect-metadata';
-import { Controller, Get, type ExecutionContext } from '@nestjs/common';
+import { Controller, Get } from '@nestjs/common';
 import { RedisModule } from '@roost/redis';
 import { RateLimit, ThrottleModule } from '@roost/throttle';
-import type { IncomingMessage } from 'node:http';
 import type { Contestant } from '../contestant.js';
-import { Admissions, BODY, CLIENT_HEADER, limitOf, openService } from './nest-service.js';
+import { Admissions, BODY, limitOf, openService } from './nest-service.js';
 
 @Controller()
 class RoostController {
@@ -21,12 +20,8 @@ class RoostController {
 /** `@RateLimit` with the module's defaults. */
 export function roostGuard(backend: 'redis' | 'memory'): Contestant {
   return (task) =>
-    openService(RoostController, [
+    openService(task, RoostController, [
       RedisModule.forRoot(backend === 'redis' ? { url: task.redisUrl } : {}),
-      ThrottleModule.forRoot({ policies: { route: { limit: limitOf(task), window: '1h', key: clientOf } } }),
+      ThrottleModule.forRoot({ policies: { route: { limit: limitOf(task), window: '1h', key: 'apiKey' } } }),
     ]);
-}
-
-function clientOf(context: ExecutionContext): string {
-  return String(context.switchToHttp().getRequest<IncomingMessage>().headers[CLIENT_HEADER]);
 }

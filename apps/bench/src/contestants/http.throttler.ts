@@ -24,7 +24,7 @@ export function throttlerGuard(backend: 'redis' | 'memory'): Contestant {
   return async (task) => {
     const client = backend === 'redis' ? new Redis(task.redisUrl, { lazyConnect: true }) : undefined;
     await client?.connect();
-    const service = await openService(ThrottlerController, [
+    const service = await openService(task, ThrottlerController, [
       ThrottlerModule.forRoot({
         throttlers: [{ ttl: 3_600_000, limit: limitOf(task) }],
         getTracker: (request) => String((request as IncomingMessage).headers[CLIENT_HEADER]),

@@ -13,17 +13,25 @@ const CONTESTANTS: Readonly<Record<string, () => Promise<Contestant>>> = {
 
   // One check of a limit per operation
   'Roost RateLimiter': async () => (await import('./limiter.roost.js')).roostLimiter('redis'),
+  'Roost RateLimiter, leases': async () => (await import('./limiter.roost.js')).roostLimiter('redis', { lease: true }),
   'Roost RateLimiter, memory': async () => (await import('./limiter.roost.js')).roostLimiter('memory'),
   'rate-limiter-flexible': async () => (await import('./limiter.flexible.js')).flexible,
+  'rate-limiter-flexible, inMemoryBlockOnConsumed': async () =>
+    (await import('./limiter.flexible.js')).flexibleBlocking,
   'rate-limiter-flexible, memory': async () => (await import('./limiter.flexible.js')).flexibleMemory,
   'rate-limiter-flexible, insured': async () => (await import('./limiter.flexible.js')).flexibleInsured({}),
   'rate-limiter-flexible, insured, commandTimeout 250': async () =>
     (await import('./limiter.flexible.js')).flexibleInsured({ commandTimeout: 250 }),
   'nest-lab storage': async () => (await import('./limiter.throttler.js')).nestLab,
   '@nestjs/throttler memory': async () => (await import('./limiter.throttler.js')).throttlerMemory,
+  'raw INCR': async () => (await import('./limiter.raw.js')).rawIncr,
+  'raw EVALSHA': async () => (await import('./limiter.raw.js')).rawEvalsha({}),
+  'raw EVALSHA, enableAutoPipelining': async () =>
+    (await import('./limiter.raw.js')).rawEvalsha({ enableAutoPipelining: true }),
 
   // A NestJS application with one limited route
   'no limiter': async () => (await import('./http.unlimited.js')).unlimited,
+  'empty guard': async () => (await import('./http.unlimited.js')).emptyGuard,
   'Roost guard, Redis': async () => (await import('./http.roost.js')).roostGuard('redis'),
   'Roost guard, memory': async () => (await import('./http.roost.js')).roostGuard('memory'),
   'ThrottlerGuard + nest-lab': async () => (await import('./http.throttler.js')).throttlerGuard('redis'),

@@ -21,9 +21,9 @@ export const throttlerMemory: Contestant = async (task) => {
   return open(storage, task, () => storage.onApplicationShutdown());
 };
 
-function open(storage: ThrottlerStorage, task: Task, close: () => void): Opened {
-  const passes = async (subject: string, limit: number, name: string) =>
-    !(await storage.increment(subject, TTL_MS, limit, TTL_MS, name)).isBlocked;
+function open(storage: ThrottlerStorage, task: Task, close: () => void): Promise<Opened> {
+  const passes = (subject: string, limit: number, name: string) =>
+    storage.increment(subject, TTL_MS, limit, TTL_MS, name).then(({ isBlocked }) => !isBlocked);
   return openLimiter(
     {
       check: (subject) => passes(subject, UNREACHABLE, 'open'),
@@ -35,6 +35,8 @@ function open(storage: ThrottlerStorage, task: Task, close: () => void): Opened 
         return true;
       },
       checkStrict: (subject) => passes(subject, STRICT, 'strict'),
+      refusesSecond: (subject) =>
+        storage.increment(subject, TTL_MS, 1, TTL_MS, 'once').then(({ isBlocked }) => isBlocked),
       close,
     },
     task,

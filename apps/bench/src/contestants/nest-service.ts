@@ -1,11 +1,10 @@
 import { NestFactory } from '@nestjs/core';
-import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { DynamicModule, Type } from '@nestjs/common';
+import type { DynamicModule, INestApplication, Type } from '@nestjs/common';
 import type { AddressInfo } from 'node:net';
 import { STRICT, UNREACHABLE, type Opened, type Task } from '../contestant.js';
 
-/** What the load names its clients in. */
-export const CLIENT_HEADER = 'x-client';
+/** What the load names its clients in: where an API key is looked for unless one says otherwise. */
+export const CLIENT_HEADER = 'x-api-key';
 /** What the limited route answers: 200 bytes of JSON. */
 export const BODY = { text: 'x'.repeat(188) };
 
@@ -18,13 +17,20 @@ class BenchService {}
 
 /** The limit of the route, per hour: one that nobody reaches, or one that every attacker does. */
 export function limitOf({ work }: Task): number {
-  return work === 'attack' ? STRICT : UNREACHABLE;
+  return work.endsWith('attack') ? STRICT : UNREACHABLE;
 }
 
-/** Starts NestJS on Fastify with a controller whose handler counts. */
-export async function openService(controller: Type, imports: DynamicModule[] = []): Promise<Opened> {
+/** Starts NestJS with a controller whose handler counts; the first word of the work names the adapter. */
+export async function openService(
+  { work }: Task,
+  controller: Type,
+  imports: DynamicModule[] = [],
+): Promise<Opened & { close(): Promise<void> }> {
   const module: DynamicModule = { module: BenchService, imports, controllers: [controller], providers: [Admissions] };
-  const app = await NestFactory.create<NestFastifyApplication>(module, new FastifyAdapter(), { logger: false });
+  const adapter = work.startsWith('Express')
+    ? new (await import('@nestjs/platform-express')).ExpressAdapter()
+    : new (await import('@nestjs/platform-fastify')).FastifyAdapter();
+  const app = await NestFactory.create<INestApplication>(module, adapter, { logger: false });
   await app.listen(0, '127.0.0.1');
   const admissions = app.get(Admissions);
   return {

@@ -4,4 +4,4 @@ import { rateLimit } from './rate-limit.js';
 import type { Suite } from './suite.js';
 
 /** The suites that measure throughput; `outage` measures time until an answer. */
-export const suites: readonly Suite[] = [commands, rateLimit, http];
+export const suites: readonly Suite[] = [rateLimit, http, commands];

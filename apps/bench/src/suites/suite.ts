@@ -8,10 +8,12 @@ export interface Scenario {
   readonly clients?: number;
   /** How many requests may pass from the start on; all others are to be refused. */
   readonly admits?: number;
-  /** A contestant that cannot take part. */
-  readonly without?: string;
+  /** Contestants that cannot take part. */
+  readonly without?: readonly string[];
   /** The baseline when that one is missing. @default the comparison's */
   readonly baseline?: string;
+  /** Contestants that need not ask Redis each time: they know some answers, or took many at once. */
+  readonly knowing?: readonly string[];
 }
 
 /** Contestants that are measured by turns, under the same loads. */
@@ -19,8 +21,10 @@ export interface Comparison {
   readonly contestants: readonly string[];
   /** The contestant that the others are a multiple of. */
   readonly baseline: string;
-  /** Contestants that never ask Redis. All others are broken when the server saw fewer commands than operations. */
+  /** Contestants that never ask Redis. */
   readonly local?: readonly string[];
+  /** Contestants that let everybody in, whatever a scenario admits. */
+  readonly unlimited?: readonly string[];
   readonly scenarios: readonly Scenario[];
 }
 

@@ -1,31 +1,9 @@
 import { expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { AlgorithmName } from '../algorithms/algorithm.js';
 import { MemoryRateLimitStore } from '../stores/memory-rate-limit.store.js';
+import { asks, schedules, type Step } from './arbitraries.js';
 import { assertRetryIsExact } from './assertions.js';
 import { Bench, EPOCH_US, type Ask, type OpenedRateLimitStore } from './bench.js';
-
-interface Step {
-  /** Since the step before, in µs. */
-  readonly afterUs: number;
-  readonly cost: number;
-}
-
-const asks = fc.record({
-  policy: fc.constant('property'),
-  limit: fc.integer({ min: 1, max: 12 }),
-  windowMs: fc.integer({ min: 1, max: 20_000 }),
-  algorithm: fc.constantFrom<AlgorithmName>('gcra', 'fixed-window'),
-});
-
-const schedules = (windowMs: number) =>
-  fc.array(
-    fc.record({
-      afterUs: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: windowMs * 700 })),
-      cost: fc.oneof(fc.constant(1), fc.integer({ min: 0, max: 5 })),
-    }),
-    { minLength: 1, maxLength: 15 },
-  );
 
 const cases = asks.chain((ask) => fc.record({ ask: fc.constant(ask), steps: schedules(ask.windowMs) }));
 
@@ -41,7 +19,7 @@ export function properties(opened: () => OpenedRateLimitStore, runs: number): vo
     check(async (bench, ask, steps) => {
       const passed: { us: number; cost: number }[] = [];
       for (const { us, cost } of timed(steps)) {
-        const verdict = await bench.ask(us / 1_000_000, { ...ask, cost });
+        const verdict = await bench.ask(us / 1_000_000, { ...ask, cost, ...newHold(ask) });
         expect(verdict.remaining).toBeGreaterThanOrEqual(0);
         if (verdict.allowed) passed.push({ us, cost });
       }
@@ -58,7 +36,7 @@ export function properties(opened: () => OpenedRateLimitStore, runs: number): vo
     check(async (bench, ask, steps) => {
       for (const { us, cost } of timed(steps)) {
         const before = await bench.ask(us / 1_000_000, ask, 'peek');
-        const after = await bench.ask(us / 1_000_000, { ...ask, cost });
+        const after = await bench.ask(us / 1_000_000, { ...ask, cost, ...newHold(ask) });
         expect(after.remaining).toBe(before.remaining - (after.allowed ? cost : 0));
         expect(after.allowed).toBe(cost <= before.remaining);
       }
@@ -68,7 +46,7 @@ export function properties(opened: () => OpenedRateLimitStore, runs: number): vo
     await assertRetryIsExact(opened());
     await check(async (bench, ask, steps) => {
       for (const { us, cost } of timed(steps)) {
-        const { allowed, retryAfterMs } = await bench.ask(us / 1_000_000, { ...ask, cost });
+        const { allowed, retryAfterMs } = await bench.ask(us / 1_000_000, { ...ask, cost, ...newHold(ask) });
         if (allowed || retryAfterMs === null) continue;
         const then = us + retryAfterMs * 1_000;
         expect((await bench.ask((then - 1_000) / 1_000_000, { ...ask, cost }, 'peek')).allowed).toBe(false);
@@ -81,7 +59,7 @@ export function properties(opened: () => OpenedRateLimitStore, runs: number): vo
     check(async (bench, ask, steps) => {
       const { ttlMs } = bench.opened;
       for (const { us, cost } of timed(steps)) {
-        const { allowed, resetAfterMs } = await bench.ask(us / 1_000_000, { ...ask, cost });
+        const { allowed, resetAfterMs } = await bench.ask(us / 1_000_000, { ...ask, cost, ...newHold(ask) });
         if (!ttlMs || !allowed || cost === 0) continue;
         const left = await ttlMs(bench.keyOf(ask));
         expect(left).toBeGreaterThan(0);
@@ -98,7 +76,9 @@ export function properties(opened: () => OpenedRateLimitStore, runs: number): vo
         for (const { us, cost } of timed(steps)) {
           nowUs = EPOCH_US + us;
           await bench.at(us / 1_000_000);
-          const requests = tiers.map((ask, i) => bench.requestOf({ ...ask, policy: `tier-${i}`, cost }));
+          const requests = tiers.map((ask, i) =>
+            bench.requestOf({ ...ask, policy: `tier-${i}`, cost, ...newHold(ask) }),
+          );
           expect(await opened().store.decide(requests, 'consume')).toEqual(await reference.decide(requests, 'consume'));
         }
         reference.close();
@@ -113,9 +93,23 @@ function timed(steps: readonly Step[]): { us: number; cost: number }[] {
 }
 
 /** The most that may pass from one moment to another, both included: the algorithms' own promise, in other words. */
-function mostBetween({ limit, windowMs, algorithm }: Ask, fromUs: number, toUs: number): number {
+function mostBetween({ limit, windowMs, algorithm, calendar }: Ask, fromUs: number, toUs: number): number {
   const windowUs = windowMs * 1_000;
-  if (algorithm === 'gcra') return limit + Math.floor((toUs - fromUs) / (windowUs / limit));
+  const lasts = toUs - fromUs;
+  switch (algorithm) {
+    case 'gcra':
+      return limit + Math.floor(lasts / (windowUs / limit));
+    case 'sliding-log':
+    case 'concurrency': // nobody gives back here, so that slots last for their lease
+      return limit * (Math.floor(lasts / windowUs) + 1);
+    case 'calendar':
+      if (calendar!.timeZone !== 'UTC') return limit * (Math.floor(lasts / (windowUs - 3_600_000_000)) + 2);
+  }
   const windows = Math.floor((EPOCH_US + toUs) / windowUs) - Math.floor((EPOCH_US + fromUs) / windowUs) + 1;
   return limit * windows;
+}
+
+/** Slots have to be held; whose they are does not matter here. */
+function newHold({ algorithm }: Ask): Pick<Ask, 'hold'> {
+  return algorithm === 'concurrency' ? { hold: `slot-${Math.random()}` } : {};
 }

@@ -30,6 +30,7 @@ export interface Limit {
   readonly block: Omit<BlockRule, 'violations'> | undefined;
   readonly outage: OutagePolicy;
   readonly mode: LimitMode;
+  readonly lease?: boolean;
   readonly keys: LimitKeys;
 }
 
@@ -116,6 +117,7 @@ function complete(options: LimitOptions, name: string, part: string, outage: Out
     block: options.block && valid ? completeBlock(options.block) : undefined,
     outage: options.outage ?? outage,
     mode: options.mode ?? 'enforce',
+    lease: options.lease ?? false,
     keys: new LimitKeys(algorithm, name),
   };
 }
@@ -144,7 +146,27 @@ function problemsOf(options: LimitOptions, { tiered, tiers }: Defaults): string[
   if (outage !== undefined && !isOutagePolicy(outage)) {
     problems.push(`Expected \`outage\` to be 'local', 'open' or 'closed', got ${show(outage)}`);
   }
-  return [...problems, ...countProblems(options), ...blockProblems(options.block), ...modeProblems(options)];
+  return [
+    ...problems,
+    ...countProblems(options),
+    ...blockProblems(options.block),
+    ...modeProblems(options),
+    ...leaseProblems(options),
+  ];
+}
+
+/** Units that are spent far from Redis must all be alike, and nothing may hang on a single refusal or outcome. */
+function leaseProblems({ lease, algorithm = 'gcra', block, count = 'all' }: LimitOptions): string[] {
+  if (lease !== undefined && typeof lease !== 'boolean')
+    return [`Expected \`lease\` to be a boolean, got ${show(lease)}`];
+  if (lease !== true) return [];
+  const problems: string[] = [];
+  if (algorithm !== 'gcra' && algorithm !== 'fixed-window') {
+    problems.push(`Expected \`lease\` only with algorithm 'gcra' or 'fixed-window', got ${show(algorithm)}`);
+  }
+  if (block !== undefined) problems.push('Expected no `block` with `lease`');
+  if (count !== 'all') problems.push('Expected no `count` with `lease`');
+  return problems;
 }
 
 function countProblems({ count, algorithm }: LimitOptions): string[] {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { clientAddress, partsOf } from './client-address.js';
+import { clientAddress } from './client-address.js';
+import { ipv4Of, networkText, partsOf } from './ipv6.js';
 
 describe('clientAddress', () => {
   it.each([
@@ -65,35 +66,48 @@ describe('clientAddress with a prefix', () => {
   });
 });
 
-describe('partsOf', () => {
-  const groups = fc.array(fc.integer({ min: 0, max: 0xffff }), { minLength: 8, maxLength: 8 });
-  const mostlyZero = fc.array(fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 0xffff })), {
-    minLength: 8,
-    maxLength: 8,
-  });
+describe('IPv6', () => {
+  const group = fc.integer({ min: 0, max: 0xffff });
+  const of = (each: fc.Arbitrary<number>) => fc.array(each, { minLength: 8, maxLength: 8 });
+  const addresses = fc.oneof(of(group), of(fc.oneof(fc.constant(0), group))).filter((parts) => parts[0] !== 0x64);
+  /** RFC 5952 by the URL standard. */
+  const short = (text: string) => new URL(`http://[${text}]`).hostname.slice(1, -1);
 
-  it('reads whatever notation says the same', () => {
+  it('61: is read the same in whatever notation, and written in one', () => {
     fc.assert(
-      fc.property(fc.oneof(groups, mostlyZero), (parts) => {
+      fc.property(addresses, (parts) => {
         const full = parts
           .map((part) => part.toString(16).padStart(4, '0'))
           .join(':')
           .toUpperCase();
-        const short = new URL(`http://[${full}]`).hostname.slice(1, -1);
         const [high, low] = parts.slice(6) as [number, number];
         const dotted = `${full.slice(0, 29)}:${high >> 8}.${high & 255}.${low >> 8}.${low & 255}%eth0`;
-        for (const written of [full, short, dotted]) expect(partsOf(written)).toEqual(parts);
+        for (const written of [full, short(full), dotted]) expect(partsOf(written)).toEqual(parts);
+        expect(networkText(parts, 128)).toBe(short(full));
       }),
     );
   });
 
-  it.each(['::', '1::', '::1', '1::8', '1:2:3:4:5:6:7::', '::2:3:4:5:6:7:8', '::1.2.3.4', '1::1.2.3.4'])(
-    '%s',
-    (text) => {
-      const parts = partsOf(text);
-      expect(parts).toHaveLength(8);
-      const full = parts.map((part) => part.toString(16)).join(':');
-      expect(new URL(`http://[${full}]`).hostname).toBe(new URL(`http://[${text}]`).hostname);
-    },
-  );
+  it.each([
+    '::',
+    '1::',
+    '::1',
+    '1::8',
+    '1:2:3:4:5:6:7::',
+    '::2:3:4:5:6:7:8',
+    '::1.2.3.4',
+    '1::1.2.3.4',
+    '1:0:0:4:0:0:7:8',
+  ])('61: %s', (text) => expect(networkText(partsOf(text), 128)).toBe(short(text)));
+
+  it('60: holds IPv4 by its range', () => {
+    fc.assert(
+      fc.property(fc.ipV4(), (ipv4) => {
+        for (const written of [ipv4, `::ffff:${ipv4}`, short(`::ffff:${ipv4}`), `64:ff9b::${ipv4}`]) {
+          expect(ipv4Of(partsOf(written))).toBe(ipv4);
+        }
+        expect(ipv4Of(partsOf(`::${ipv4}`))).toBeUndefined();
+      }),
+    );
+  });
 });

@@ -75,7 +75,7 @@ export function msToSeconds(ms: number): number {
 }
 
 /** `RateLimit-Policy` of draft-ietf-httpapi-ratelimit-headers-11: every limit that applies. The same for all clients. */
-export function rateLimitPolicyOf({ policies }: Decision): string {
+function rateLimitPolicyOf({ policies }: Decision): string {
   let field = '';
   for (const { policy, limit, windowMs } of policies) {
     if (field !== '') field += ', ';

@@ -1,28 +1,37 @@
 import { show } from '@roost/redis';
-import ipaddr from 'ipaddr.js';
 import { isIP, isIPv4 } from 'node:net';
-import { embeddedIPv4, partsOf } from './client-address.js';
+import { partsOf, startsWith, type AddressParts } from './ipv6.js';
 
-type Range = readonly [address: ipaddr.IPv4 | ipaddr.IPv6, bits: number];
+type Range = readonly [address: AddressParts, bits: number];
 
 /** Networks that go by a name. */
-export const namedNetworks = {
+const namedNetworks = {
   loopback: ['127.0.0.0/8', '::1/128'],
   /** RFC 1918, RFC 6598 and RFC 4193. */
   private: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', 'fc00::/7'],
   /** https://www.cloudflare.com/ips-v4 and ips-v6, as of February 2026. */
   cloudflare: [
-    ...[
-      '173.245.48.0/20',
-      '103.21.244.0/22',
-      '103.22.200.0/22',
-      '103.31.4.0/22',
-      '141.101.64.0/18',
-      '108.162.192.0/18',
-    ],
-    ...['190.93.240.0/20', '188.114.96.0/20', '197.234.240.0/22', '198.41.128.0/17', '162.158.0.0/15', '104.16.0.0/13'],
-    ...['104.24.0.0/14', '172.64.0.0/13', '131.0.72.0/22'],
-    ...['2400:cb00::/32', '2606:4700::/32', '2803:f800::/32', '2405:b500::/32', '2405:8100::/32', '2a06:98c0::/29'],
+    '173.245.48.0/20',
+    '103.21.244.0/22',
+    '103.22.200.0/22',
+    '103.31.4.0/22',
+    '141.101.64.0/18',
+    '108.162.192.0/18',
+    '190.93.240.0/20',
+    '188.114.96.0/20',
+    '197.234.240.0/22',
+    '198.41.128.0/17',
+    '162.158.0.0/15',
+    '104.16.0.0/13',
+    '104.24.0.0/14',
+    '172.64.0.0/13',
+    '131.0.72.0/22',
+    '2400:cb00::/32',
+    '2606:4700::/32',
+    '2803:f800::/32',
+    '2405:b500::/32',
+    '2405:8100::/32',
+    '2a06:98c0::/29',
     '2c0f:f248::/32',
   ],
   /** Google Front Ends: https://cloud.google.com/load-balancing/docs/firewall-rules, seen in November 2026. */
@@ -41,8 +50,8 @@ export class Networks {
   /** Whether an address lies in one of them; IPv4 also when it is written as IPv6. */
   contains(address: string | undefined): boolean {
     if (address === undefined || isIP(address) === 0) return false;
-    const parsed = parse(address);
-    return this.#ranges.some(([range, bits]) => range.kind() === parsed.kind() && parsed.match(range, bits));
+    const parts = partsOf(address);
+    return this.#ranges.some(([range, bits]) => startsWith(parts, range, bits));
   }
 }
 
@@ -53,7 +62,7 @@ function rangesOf(written: unknown, problems: string[]): readonly Range[] {
   const range = typeof written === 'string' ? rangeOf(written) : undefined;
   if (range === undefined) {
     problems.push(`Expected \`proxy.cidrs\` to hold networks such as '10.0.0.0/8' or 'private', got ${show(written)}`);
-  } else if (range[1] === 0) {
+  } else if (isEverybody(range)) {
     problems.push(`Expected \`proxy.cidrs\` to trust the proxies and not everybody, got ${show(written)}`);
   } else {
     return [range];
@@ -66,15 +75,10 @@ function rangeOf(text: string): Range | undefined {
   if (address === undefined || isIP(address) === 0) return undefined;
   const size = isIPv4(address) ? 32 : 128;
   const bits = suffix === undefined ? size : Number(suffix);
-  if (bits > size) return undefined;
-  const parsed = parse(address);
-  // The IPv4 network that `::ffff:10.0.0.0/104` is, which peers are compared with as IPv4.
-  return size === 128 && parsed.kind() === 'ipv4' ? [parsed, Math.max(bits - 96, 0)] : [parsed, bits];
+  return bits > size ? undefined : [partsOf(address), bits + 128 - size];
 }
 
-function parse(address: string): ipaddr.IPv4 | ipaddr.IPv6 {
-  if (isIPv4(address)) return ipaddr.IPv4.parse(address);
-  const parts = partsOf(address);
-  const ipv4 = embeddedIPv4(parts);
-  return ipv4 === undefined ? new ipaddr.IPv6([...parts]) : ipaddr.IPv4.parse(ipv4);
+/** All of IPv6, or of IPv4. */
+function isEverybody([range, bits]: Range): boolean {
+  return bits === 0 || (bits <= 96 && startsWith(partsOf('0.0.0.0'), range, bits));
 }

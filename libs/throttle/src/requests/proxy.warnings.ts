@@ -66,7 +66,7 @@ export class ProxyWarnings {
     if (this.proxies === undefined) this.#lookAtAddress(seen);
     else if (!this.proxies.trusts(seen.peer)) this.#tell('unexpected-peer');
     else if (hasBoth(seen.headers) && this.proxies.readsEither) this.#tell('two-headers');
-    this.#lookForShared(seen.client, value);
+    if (seen.client !== seen.peer) this.#lookForShared(seen.client, value);
   }
 
   /** What the adapter makes of a request that has a dozen made-up proxies in front. */

@@ -78,7 +78,7 @@ export class RateLimitGuard implements CanActivate {
     const { headers, exposeHeaders } = this.config;
     for (const [name, value] of headersOf(decision, headers)) adapter.setHeader(response, name, value);
     if (exposeHeaders) {
-      const already: unknown = adapter.getHeader(response, EXPOSE_HEADERS);
+      const already = adapter.getHeader(response, EXPOSE_HEADERS) as string | undefined;
       adapter.setHeader(response, EXPOSE_HEADERS, exposedHeaders(headers, already));
     }
     if (decision.allowed) return;

@@ -153,6 +153,15 @@ describe('headers of draft-ietf-httpapi-ratelimit-headers-11', () => {
     const closed = { ...refusal([policy({ remaining: 0 })], ['burst'], 1_000), state: 'block' as const };
     expect(told(closed)).toEqual({ 'Retry-After': '1' });
   });
+
+  it('71: tell a blocked subject how long', () => {
+    const blocked = policy({ remaining: 0, retryAfterMs: 600_000, resetAfterMs: 600_000, blocked: true });
+    expect(told({ ...refusal([blocked], ['burst'], 600_000), state: 'block' })).toEqual({
+      'RateLimit-Policy': '"burst";q=5;w=10',
+      RateLimit: '"burst";r=0;t=600',
+      'Retry-After': '600',
+    });
+  });
 });
 
 describe('other dialects', () => {

@@ -26,13 +26,18 @@ export function headersOf(decision: Decision, dialects: readonly HeaderDialect[]
 }
 
 /** `Retry-After` of a refusal; undefined when waiting does not help. */
-export function retryAfterOf({ retryAfterMs }: Decision): string | undefined {
+function retryAfterOf({ retryAfterMs }: Decision): string | undefined {
   return retryAfterMs === null ? undefined : String(Math.max(msToSeconds(retryAfterMs), 1));
 }
 
 /** `Access-Control-Expose-Headers` by which scripts of other origins can read ours besides those exposed already. */
-export function exposedHeaders(dialects: readonly HeaderDialect[], already: unknown): string {
-  const names = String(already ?? '')
+export function exposedHeaders(
+  dialects: readonly HeaderDialect[],
+  already: string | readonly string[] | undefined,
+): string {
+  const names = [already ?? []]
+    .flat()
+    .join(',')
     .split(',')
     .map((name) => name.trim())
     .filter((name) => name !== '');

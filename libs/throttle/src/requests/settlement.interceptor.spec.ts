@@ -22,12 +22,14 @@ import { WebSocket } from 'ws';
 import { rateLimited } from '../policies/rate-limit.metadata.js';
 import { RateLimitRoutes } from '../policies/rate-limit.routes.js';
 import { RateLimiter } from '../rate-limiter.service.js';
+import { subjectDigest } from '../stores/rate-limit.keys.js';
 import { ThrottleModule } from '../throttle.module.js';
 import type { LimitOptions } from '../throttle.options.js';
 import { Settlements } from './settlements.js';
 
 const slots: LimitOptions = { name: 'slots', limit: 2, window: '30s', algorithm: 'concurrency', key: () => 'x' };
 const failures: LimitOptions = { name: 'failures', limit: 5, window: '1h', count: 'failure', key: () => 'x' };
+const subject = subjectDigest('custom', 'x');
 
 /** What the guard does for any context, and nothing else. */
 @Injectable()
@@ -40,7 +42,7 @@ class Holding implements CanActivate {
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const limits = this.routes.of(context.getClass(), context.getHandler() as never);
-    const charges = limits.map((limit) => ({ limit, quota: limit.quota as never, subject: 'x', cost: 1 }));
+    const charges = limits.map((limit) => ({ limit, quota: limit.quota as never, subject, cost: 1 }));
     const decision = await this.limiter.decide(charges, 'consume');
     this.settlements.track(decision, context, undefined);
     return decision.allowed;
@@ -54,10 +56,11 @@ class Refusing implements CanActivate {
   }
 }
 
-let finish: (result: string | Error) => void;
+/** The handler that runs. */
+let handler: { finish(result: string | Error): void } | undefined;
 const running = () =>
   new Promise((resolve, reject) => {
-    finish = (result) => (result instanceof Error ? reject(result) : resolve(result));
+    handler = { finish: (result) => (result instanceof Error ? reject(result) : resolve(result)) };
   });
 
 @Controller()
@@ -134,6 +137,7 @@ describe('what messages hold', () => {
     return started;
   };
   beforeEach(async () => {
+    handler = undefined;
     local = new Local();
     app = await start();
     limiter = app.get(RateLimiter);
@@ -141,13 +145,17 @@ describe('what messages hold', () => {
   afterEach(() => app.close());
 
   const left = async () => (await limiter.peek([slots, failures], 'x')).policies.map(({ remaining }) => remaining);
+  const finish = async (result: string | Error) => {
+    await eventually(() => handler !== undefined, { within: 1_000, every: 5 });
+    handler!.finish(result);
+  };
   const settled = (...remaining: number[]) =>
     eventually(async () => expect(await left()).toEqual(remaining), { within: 1_000, every: 5 });
 
   it('85: is free again when the handler of an RPC message has ended', async () => {
     const sent = local.deliver('export');
     await settled(1, 4);
-    finish('done');
+    await finish('done');
     expect(await sent).toBe('done');
     await settled(2, 5);
   });
@@ -155,7 +163,7 @@ describe('what messages hold', () => {
   it('39: stays charged when the handler fails', async () => {
     const sent = local.deliver('export').catch(() => 'failed');
     await settled(1, 4);
-    finish(new Error('no'));
+    await finish(new Error('no'));
     expect(await sent).toBe('failed');
     await settled(2, 4);
   });
@@ -165,7 +173,7 @@ describe('what messages hold', () => {
     await once(socket, 'open');
     socket.send(JSON.stringify({ event: 'export' }));
     await settled(1, 4);
-    finish('done');
+    await finish('done');
     await settled(2, 5);
     socket.close();
   });
@@ -193,7 +201,7 @@ describe('what messages hold', () => {
     const sent = mine.deliver('export');
     await settled(1, 4);
     expect((await other.get(RateLimiter).peek(slots, 'x')).policies[0]!.remaining).toBe(2);
-    finish('done');
+    await finish('done');
     await sent;
     await settled(2, 5);
     await other.close();

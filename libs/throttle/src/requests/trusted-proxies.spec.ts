@@ -130,12 +130,12 @@ describe('68: values that are no plain address', () => {
     for (const headers of [xff(junk), forwarded(junk)]) {
       expect(clientOf({ hops: 2 }, '127.0.0.1', headers)).toBe('127.0.0.1');
     }
-    const startedAt = performance.now();
+    const before = process.cpuUsage();
     for (let round = 0; round < 100; round++) {
       clientOf(LOCAL, '127.0.0.1', xff(`${junk}, 10.0.0.2`));
       clientOf(LOCAL, '127.0.0.1', forwarded(`${junk}, for=10.0.0.2`));
     }
-    expect(performance.now() - startedAt).toBeLessThan(500); // 2.5 ms each would be a way to stall the service
+    expect(process.cpuUsage(before).user / 1_000).toBeLessThan(500); // 2.5 ms each would be a way to stall the service
     expect(clientOf(LOCAL, '127.0.0.1', xff(`${junk}, 10.0.0.2`))).toBe('10.0.0.2');
   });
 
@@ -217,6 +217,7 @@ describe('wrong options', () => {
     [{ cidrs: ['0.0.0.0/0'] }, /not everybody/],
     [{ cidrs: ['::/0'] }, /not everybody/],
     [{ cidrs: ['::ffff:0.0.0.0/96'] }, /not everybody/],
+    [{ cidrs: ['::/80'] }, /not everybody/],
     [{ hops: 1, cidrs: ['10.0.0.0/8'] }, /\{ hops \}, \{ cidrs \}/],
     [{ hops: 1, trust: true }, /\{ hops \}/],
     [{ hops: 1, header: 'x-real-ip' }, /proxy\.header.*x-real-ip/],

@@ -79,7 +79,7 @@ describe('MemoryRateLimitStore', () => {
     store.sweep();
     expect(store.size).toBe(0);
     store.close();
-  });
+  }, 60_000);
 
   it('54: sweeps by itself with one timer that does not keep the process alive', async () => {
     const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;

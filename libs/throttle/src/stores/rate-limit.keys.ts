@@ -48,6 +48,7 @@ export function limitKey(algorithm: AlgorithmName | 'violations', policy: string
 export class LimitKeys {
   #head = '';
   #slot = '';
+  #violations: LimitKeys | undefined;
 
   constructor(
     private readonly algorithm: AlgorithmName | 'violations',
@@ -62,7 +63,8 @@ export class LimitKeys {
 
   /** Where refusals of a subject by this limit are counted. */
   violations(subject: string): Key {
-    return violationsKey.of({ policy: this.policy, subject });
+    this.#violations ??= new LimitKeys('violations', this.policy);
+    return this.#violations.of(subject);
   }
 
   #learn(subject: string): void {

@@ -11,6 +11,8 @@ export interface LimitRequest extends Quota {
   readonly hold?: Hold;
   /** Counts refusals by this limit, and blocks the subject after so many. */
   readonly block?: BlockRule;
+  /** Whether a store may take more at once than it is asked for, to spend it later: see `LimitOptions.lease`. */
+  readonly lease?: boolean;
 }
 
 /** A charge that may be taken back. */
@@ -60,6 +62,11 @@ export interface StoreVerdict {
   readonly allowed: boolean;
   /** In the order of the request. */
   readonly limits: readonly LimitVerdict[];
+  /**
+   * Which limits of the request these are, by index, when it is not all of them: a refusal that was known beforehand
+   * comes from those that are known to object.
+   */
+  readonly only?: readonly number[] | undefined;
 }
 
 /** `consume` charges every limit when all allow; `peek` only looks. */

@@ -1,4 +1,4 @@
-import type { DecideMode, LimitRequest, LimitVerdict } from '../stores/rate-limit.store.js';
+import type { DecideMode, LimitRequest, LimitVerdict, StoreVerdict } from '../stores/rate-limit.store.js';
 import type { CountingPlace } from './charge.js';
 import type { SwitchParts } from './rate-limit.switch-parts.js';
 
@@ -10,12 +10,12 @@ export async function askEach(
   mode: DecideMode,
   { stores, onChecked }: Pick<SwitchParts, 'stores' | 'onChecked'>,
 ) {
-  const verdicts: Record<CountingPlace, LimitVerdict[]> = { redis: [], memory: [], insurance: [] };
+  const verdicts: Record<CountingPlace, (LimitVerdict | undefined)[]> = { redis: [], memory: [], insurance: [] };
   const local = LOCAL.filter((place) => requests[place].length > 0);
   let allowed = true;
   const ask = async (place: CountingPlace, how: DecideMode) => {
     const answer = await stores[place].decide(requests[place], how);
-    verdicts[place] = [...answer.limits];
+    verdicts[place] = inPlace(answer, requests[place]);
     allowed &&= answer.allowed;
   };
   // The subjects of one request are on different sides. The local ones are looked at first and charged last, so that
@@ -30,4 +30,9 @@ export async function askEach(
   }
   if (alone || (allowed && mode === 'consume')) for (const place of local) await ask(place, mode);
   return { allowed, verdicts };
+}
+
+/** One verdict per request, none for those that the store did not speak of. */
+function inPlace({ limits, only }: StoreVerdict, requests: readonly LimitRequest[]): (LimitVerdict | undefined)[] {
+  return only ? requests.map((_, i) => limits[only.indexOf(i)]) : [...limits];
 }

@@ -38,7 +38,7 @@ export class HeldCharges {
 
   /** Remembers what an allowed decision holds, and keeps its slots. */
   remember(decision: Decision, rulings: readonly Ruling[]): void {
-    if (!rulings.some(({ charge }) => charge.hold)) return;
+    if (!hasHold(rulings)) return;
     this.#byDecision.set(
       decision,
       rulings.flatMap((ruling) => heldBy(ruling) ?? []),
@@ -98,4 +98,9 @@ export class HeldCharges {
       if (!isRedisUnavailable(error)) this.onBug(error); // else the next round tries again, before the slots end
     }
   }
+}
+
+function hasHold(rulings: readonly Ruling[]): boolean {
+  for (const { charge } of rulings) if (charge.hold) return true;
+  return false;
 }

@@ -54,8 +54,12 @@ export class RateLimitSwitch {
   }
 
   #decide(charges: readonly Charge[], mode: DecideMode): Rulings | Promise<Rulings> {
-    const places: Place[] = [];
-    for (const charge of charges) places.push(this.#placeOf(charge, mode));
+    const [first] = charges;
+    if (first === undefined) return [];
+    const place = this.#placeOf(first, mode);
+    if (charges.length === 1 && place === 'memory') return this.#decideTogether(charges, place, mode, false);
+    const places: Place[] = [place];
+    for (let i = 1; i < charges.length; i++) places.push(this.#placeOf(charges[i]!, mode));
     try {
       const ruled = this.#decideAt(charges, places, mode, false);
       return 'then' in ruled ? ruled.catch((error) => this.#fallBack(error, charges, places, mode)) : ruled;
@@ -112,7 +116,7 @@ export class RateLimitSwitch {
   #placeOf({ limit, quota, subject }: Charge, mode: DecideMode): Place {
     const { settings, backend } = this.parts;
     // A limit of 0 refuses without counting: it needs nobody's help.
-    if (settings.mode === 'memory' || quota.limit === 0) return 'memory';
+    if (settings.mode === 'memory' || quota.limit === 0 || backend.configured === false) return 'memory';
     const { canaryPercent } = settings;
     if (canaryPercent < 100 && shareOf(subject) >= canaryPercent) return 'memory';
     if (backend.choose(mode === 'peek' ? 'read' : 'write', subject) === 'redis') return 'redis';
@@ -156,13 +160,14 @@ export class RateLimitSwitch {
     charges: readonly Charge[],
     requests: readonly LimitRequest[],
     place: CountingPlace,
-    { allowed, limits }: StoreVerdict,
+    { allowed, limits, only }: StoreVerdict,
     mode: DecideMode,
     unsure: boolean,
   ): Rulings {
     const rulings: Ruling[] = [];
-    for (let i = 0; i < charges.length; i++) {
-      rulings.push({ charge: charges[i]!, quota: requests[i]!, place, verdict: limits[i]! });
+    for (let at = 0; at < limits.length; at++) {
+      const i = only === undefined ? at : only[at]!;
+      rulings.push({ charge: charges[i]!, quota: requests[i]!, place, verdict: limits[at]! });
     }
     if (place === 'insurance' && allowed && mode === 'consume') this.#owe(rulings, unsure);
     return rulings;
@@ -189,12 +194,13 @@ export class RateLimitSwitch {
     const blocks = await this.#blocksAmong(at('open', 'insurance'));
     const blocked = blocks.some((block) => block !== undefined);
     const { allowed, verdicts } = await askEach(requests, blocked ? 'peek' : mode, this.parts);
-    const rulings = charges.map((charge, i): Ruling => {
+    const rulings = charges.flatMap((charge, i): Ruling | [] => {
       const place = places[i]!;
       if (place === 'open' || place === 'closed') {
         return { charge, quota: charge.quota, place, verdict: blocks.shift() ?? openVerdict(charge.quota) };
       }
-      return { charge, quota: requests[place].shift()!, place, verdict: verdicts[place].shift()! };
+      const [quota, verdict] = [requests[place].shift()!, verdicts[place].shift()];
+      return verdict ? { charge, quota, place, verdict } : [];
     });
     if (allowed && !blocked && mode === 'consume') this.#owe(rulings, unsure);
     return rulings;
@@ -217,6 +223,7 @@ export class RateLimitSwitch {
       calendar: quota.calendar,
       cost,
       hold,
+      lease: limit.lease,
       block: block && { ...block, violations: limit.keys.violations(subject) },
     };
   }

@@ -27,6 +27,7 @@ describe('SlotRenewals', () => {
   it('renews at a third of the window, all slots of a place in one call, with one timer', () => {
     for (let i = 0; i < 100; i++) renewals.add(slot(30_000));
     for (let i = 0; i < 10; i++) renewals.add(slot(30_000, 'memory'));
+    renewals.add(slot(30_000, 'insurance'));
     renewals.add(slot(60_000));
     renewals.add(slot(3_000));
     expect(jest.getTimerCount()).toBe(1);
@@ -37,6 +38,7 @@ describe('SlotRenewals', () => {
       expect.arrayContaining([
         ['redis', 100],
         ['memory', 10],
+        ['insurance', 1],
       ]),
     );
     expect(jest.getTimerCount()).toBe(1);

@@ -12,7 +12,7 @@ import { InsuranceRateLimitStore } from './insurance-rate-limit.store.js';
 import { OutageDebts } from './outage-debts.js';
 import { RateLimitBugs } from './rate-limit.bugs.js';
 import { RateLimitOutages } from './rate-limit.outages.js';
-import { RateLimitSwitch } from './rate-limit.switch.js';
+import { RateLimitSwitch, type SwitchSettings } from './rate-limit.switch.js';
 import { ReplicaCensus } from './replica-census.js';
 
 const insurance: FactoryProvider<InsuranceRateLimitStore> = {
@@ -102,15 +102,7 @@ const switched: FactoryProvider<RateLimitSwitch> = {
     new RateLimitSwitch({
       backend: backendOf(config, connections),
       stores: { redis, memory, insurance: store },
-      settings: {
-        mode: config.backend,
-        get replicas() {
-          return replicas.replicas;
-        },
-        get canaryPercent() {
-          return controls.canaryPercent;
-        },
-      },
+      settings: new LiveSettings(config.backend, replicas, controls),
       staging,
       onGranted: (request, quota, unsure) => owed.note(request, quota, unsure),
       onChecked: (ms) => rollout.checked(ms),
@@ -118,6 +110,23 @@ const switched: FactoryProvider<RateLimitSwitch> = {
       onBug: bugs.report,
     }),
 };
+
+/** A class, because the getters of a plain object would cost more than what they read. */
+class LiveSettings implements SwitchSettings {
+  constructor(
+    readonly mode: SwitchSettings['mode'],
+    private readonly census: ReplicaCensus,
+    private readonly controls: RateLimitControls,
+  ) {}
+
+  get replicas(): number {
+    return this.census.replicas;
+  }
+
+  get canaryPercent(): number {
+    return this.controls.canaryPercent;
+  }
+}
 
 /** What decides where a request is counted, and what becomes of an outage. */
 export const switchingProviders: readonly Provider[] = [RateLimitBugs, insurance, debts, census, outages, switched];

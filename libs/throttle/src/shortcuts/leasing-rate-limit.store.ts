@@ -1,0 +1,253 @@
+import type { Commands, Key } from '@roost/redis';
+import type { Quota } from '../algorithms/algorithm.js';
+import type { DecideMode, LimitRequest, RateLimitStore, StoreVerdict } from '../stores/rate-limit.store.js';
+import { Recency } from '../stores/recency.js';
+import { Batch } from './batch.js';
+import { consumeManyScript, type ConsumeManyScript } from './consume-many.lua.js';
+import { giveBackScript, type GiveBackScript } from './give-back.lua.js';
+import { Lease, LEASE_MS } from './lease.js';
+import { LeaseSize } from './lease-size.js';
+import { ShortcutStore } from './shortcut.store.js';
+
+export interface LeasingOptions {
+  /** How many processes share the limits. */
+  readonly processes: () => number;
+  /** Called for each request that was admitted without asking. */
+  readonly onLeased?: () => void;
+  /** Monotonic ms. @default performance.now */
+  readonly nowMs?: () => number;
+  readonly consumeMany?: ConsumeManyScript;
+  readonly giveBack?: GiveBackScript;
+}
+
+/** A decision that waits for a lease. */
+interface Waiting {
+  readonly limits: readonly LimitRequest[];
+  readonly resolve: (verdict: StoreVerdict | Promise<StoreVerdict>) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** What this process knows of one key. */
+interface Known {
+  readonly size: LeaseSize;
+  lease: Lease | undefined;
+  waiting: Waiting[];
+  asking: boolean;
+  /** Leases of a slow Redis melt before they arrive: nothing is taken until then. */
+  plainUntilMs: number;
+}
+
+/** Keys beyond this many are forgotten, the one unused for longest first. */
+const MAX_KEYS = 10_000;
+const PAUSE_MS = 100;
+
+/**
+ * Takes many units of a limit that says `lease: true` at once, and spends them here. Never admits more than the limit.
+ * May refuse what other processes hold: at most a twentieth of the limit each, for at most 20 ms.
+ *
+ * After a reset, or when a subject is blocked, other processes spend what they hold for as long.
+ */
+export class LeasingRateLimitStore extends ShortcutStore {
+  readonly #known = new Recency<Known>();
+  readonly #held = new Set<Known>();
+  readonly #processes: () => number;
+  readonly #onLeased: () => void;
+  readonly #nowMs: () => number;
+  readonly #consumeMany: ConsumeManyScript;
+  readonly #giveBack: GiveBackScript;
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(
+    inner: RateLimitStore,
+    private readonly commands: Commands,
+    options: LeasingOptions,
+  ) {
+    super(inner);
+    this.#processes = options.processes;
+    this.#onLeased = options.onLeased ?? (() => undefined);
+    this.#nowMs = options.nowMs ?? (() => performance.now());
+    this.#consumeMany = options.consumeMany ?? consumeManyScript();
+    this.#giveBack = options.giveBack ?? giveBackScript();
+  }
+
+  override decide(limits: readonly LimitRequest[], mode: DecideMode): Promise<StoreVerdict> {
+    const limit = limits[0]!;
+    if (!this.#leases(limits, mode)) return this.inner.decide(limits, mode);
+    const now = this.#nowMs();
+    const known = this.#knownOf(limit, now);
+    known.size.count(limit.cost, now);
+    return this.#decide(known, limits, now);
+  }
+
+  override decideNow(limits: readonly LimitRequest[], mode: DecideMode): StoreVerdict | undefined {
+    if (this.#held.size === 0 || !this.#leases(limits, mode)) return this.inner.decideNow(limits, mode);
+    const limit = limits[0]!;
+    const known = this.#known.find(limit.key.name)?.value;
+    if (known?.lease === undefined || !sameQuota(known.lease.limit, limit)) return undefined;
+    const now = this.#nowMs();
+    const spent = known.lease.spend(limit.cost, now);
+    if (spent === undefined) return undefined;
+    known.size.count(limit.cost, now);
+    this.#onLeased();
+    return { allowed: true, limits: [spent] };
+  }
+
+  #decide(known: Known, limits: readonly LimitRequest[], now: number): Promise<StoreVerdict> {
+    const limit = limits[0]!;
+    const spent = known.lease?.spend(limit.cost, now);
+    if (spent !== undefined) {
+      this.#onLeased();
+      return Promise.resolve({ allowed: true, limits: [spent] });
+    }
+    if (!known.asking) {
+      const units = now < known.plainUntilMs ? 0 : known.size.of(limit, this.#processes());
+      if (units < limit.cost) return this.#plain(known, limits);
+      known.asking = true;
+      setImmediate(() => void this.#take(known, limit, units)); // for all that ask in this turn
+    }
+    return new Promise((resolve, reject) => known.waiting.push({ limits, resolve, reject }));
+  }
+
+  override async block(keys: readonly Key[], forMs: number): Promise<void> {
+    this.#drop(keys);
+    await this.inner.block(keys, forMs);
+  }
+
+  override async reset(keys: readonly Key[]): Promise<number> {
+    this.#drop(keys);
+    return this.inner.reset(keys);
+  }
+
+  /** Gives everything back, and takes nothing any more. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await Promise.all([...this.#held].map((known) => this.#end(known)));
+  }
+
+  #leases(limits: readonly LimitRequest[], mode: DecideMode): boolean {
+    return mode === 'consume' && limits.length === 1 && !this.#closed && isLeasable(limits[0]!);
+  }
+
+  async #plain(known: Known, limits: readonly LimitRequest[]): Promise<StoreVerdict> {
+    const verdict = await this.inner.decide(limits, 'consume');
+    known.size.remaining = verdict.limits[0]!.remaining;
+    return verdict;
+  }
+
+  async #take(known: Known, limit: LimitRequest, units: number): Promise<void> {
+    const spentBefore = known.lease?.spent(this.#nowMs()) ?? 0;
+    void this.#end(known);
+    const asked = known.waiting;
+    known.waiting = [];
+    const wanted = asked.reduce((sum, { limits }) => sum + limits[0]!.cost, 0);
+    const batch = new Batch();
+    const demand = batch.add([{ ...limit, cost: 1 }], Math.max(units, wanted));
+    const askedAtMs = this.#nowMs();
+    try {
+      await batch.send(this.commands, this.#consumeMany);
+    } catch (error) {
+      known.asking = false;
+      for (const { reject } of [...asked, ...known.waiting.splice(0)]) reject(error);
+      return;
+    }
+    known.asking = false;
+    const granted = demand.answered ? demand.admitted : 0;
+    known.size.remaining = granted < demand.times ? 0 : demand.verdict(granted - 1).limits[0]!.remaining;
+    let spent = 0;
+    for (const { limits, resolve } of asked) {
+      const [{ cost, ...quota }] = limits as [LimitRequest];
+      // Whom it does not suffice for is told why by the plain way.
+      if (spent + cost > granted || !sameQuota(quota, limit)) resolve(this.#plain(known, limits));
+      else resolve(demand.verdict((spent += cost) - 1));
+    }
+    const now = this.#nowMs();
+    if (granted > spent) {
+      const { usedAfter: used, nowUs } = demand;
+      const units = granted - spent;
+      const taken = { units, spent: spentBefore + spent, used, nowUs, askedAtMs, answeredAtMs: now };
+      this.#hold(known, new Lease(limit, taken), now);
+    }
+    for (const { limits, resolve } of known.waiting.splice(0)) resolve(this.#decide(known, limits, now));
+  }
+
+  #hold(known: Known, lease: Lease, now: number): void {
+    if (lease.usable(now) === 0) known.plainUntilMs = now + PAUSE_MS;
+    known.lease = lease;
+    this.#held.add(known);
+    if (this.#closed) void this.#end(known);
+    else this.#timer ??= setTimeout(() => this.#sweep(), LEASE_MS).unref();
+  }
+
+  #sweep(): void {
+    this.#timer = undefined;
+    const now = this.#nowMs();
+    for (const known of this.#held) if (now >= known.lease!.endsAtMs) void this.#end(known);
+    if (this.#held.size > 0) this.#timer = setTimeout(() => this.#sweep(), LEASE_MS / 2).unref();
+  }
+
+  /** Lets go of a lease, and gives back what is left of it. */
+  async #end(known: Known): Promise<void> {
+    const { lease } = known;
+    known.lease = undefined;
+    this.#held.delete(known);
+    if (lease === undefined) return;
+    const { key, algorithm, windowUs } = lease.limit;
+    const { left, sinceUs } = lease.rest(this.#nowMs());
+    if (left === 0) return;
+    const args = [left, sinceUs, algorithm === 'gcra' ? 0 : windowUs];
+    try {
+      await this.commands.run(this.#giveBack, { limit: key }, { lease: args });
+    } catch {
+      // It stays charged, which errs on the strict side, until the limit has regained it.
+    }
+  }
+
+  #drop(keys: readonly Key[]): void {
+    for (const { name } of keys) {
+      const known = this.#known.find(name)?.value;
+      if (known?.lease === undefined) continue;
+      known.lease = undefined;
+      this.#held.delete(known);
+    }
+  }
+
+  #knownOf(limit: LimitRequest, nowMs: number): Known {
+    const { name } = limit.key;
+    const entry = this.#known.find(name);
+    if (entry !== undefined) {
+      this.#known.use(entry);
+      const { lease } = entry.value;
+      const other = lease !== undefined && !sameQuota(lease.limit, limit);
+      if (other) void this.#end(entry.value);
+      return entry.value;
+    }
+    if (this.#known.size >= MAX_KEYS) {
+      const oldest = this.#known.oldest!;
+      void this.#end(oldest.value);
+      this.#known.delete(oldest);
+    }
+    const size = new LeaseSize(nowMs);
+    const known: Known = { size, lease: undefined, waiting: [], asking: false, plainUntilMs: -Infinity };
+    this.#known.add(name, known);
+    return known;
+  }
+}
+
+function isLeasable({ lease, algorithm, limit, cost, hold, block }: LimitRequest): boolean {
+  if (
+    lease !== true ||
+    limit <= 0 ||
+    !Number.isSafeInteger(cost) ||
+    cost <= 0 ||
+    hold !== undefined ||
+    block !== undefined
+  )
+    return false;
+  return algorithm === 'gcra' || algorithm === 'fixed-window';
+}
+
+function sameQuota(one: Quota, other: Quota): boolean {
+  return one.limit === other.limit && one.windowUs === other.windowUs;
+}
