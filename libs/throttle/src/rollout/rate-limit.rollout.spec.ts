@@ -109,6 +109,22 @@ describe('RateLimitRollout', () => {
       expect(seen).toEqual([99, 98, 7, 6, 195]);
     });
 
+    it('20: forget who was known to be refused, in every process', async () => {
+      const [one, two] = [await boot(), await boot()];
+      const known = () => [one, two].map(({ health }) => health()['refusalsKnown']);
+      await one.limiter.consume('search', 'u', { cost: 100 });
+      await eventually(
+        async () => {
+          await Promise.all([one.consume('search'), two.consume('search')]);
+          expect(known()).toEqual([1, 1]);
+        },
+        { within: 2_000 },
+      );
+      await one.rollout.setLimit('search', { limit: 200 });
+      await eventually(() => expect(known()).toEqual([0, 0]), { within: 1_000 });
+      expect([await one.consume('search'), await two.consume('search')]).toEqual([true, true]);
+    });
+
     it.each(['search', 'export'])('21: below what was used, %s refuses and never shows less than 0', async (policy) => {
       const { limiter, rollout } = await boot();
       for (let i = 0; i < 7; i++) await limiter.consume(policy, 'u');

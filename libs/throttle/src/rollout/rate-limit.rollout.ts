@@ -88,8 +88,9 @@ export class RateLimitRollout implements OnApplicationBootstrap, OnModuleDestroy
   }
 
   /**
-   * Changes a limit, by its own name. What was used stays used; what remains is computed anew, never below 0. Without a
-   * window the limit's own stays.
+   * Changes a limit, by its own name. What was used stays used; what remains is computed anew, never below 0. With `gcra`
+   * it is a share of the limit that is used: who has used half of it has half of the new one left. Without a window the
+   * limit's own stays; with another one, limits that count in windows begin anew.
    */
   async setLimit(
     policy: string,
