@@ -96,6 +96,19 @@ describe('admin', () => {
       await send('DELETE');
     });
 
+    it('81: tries a limit out without anybody noticing', async () => {
+      await send('PATCH', { modes: { login: 'shadow' } });
+      const payload = { userId: 'trial' };
+      for (let i = 0; i < 7; i++) {
+        const answer = await service.app.inject({ method: 'POST', url: '/accounts/codes', payload });
+        expect(answer.statusCode).toBe(202);
+        expect(Object.keys(answer.headers).filter((name) => name.startsWith('ratelimit'))).toEqual([]);
+      }
+      const { body } = await service.app.inject({ url: '/metrics' });
+      expect(body).toContain('roost_rate_limit_would_reject_total{policy="login.user"} 2');
+      await send('DELETE');
+    });
+
     it.each([
       [{ canaryPercent: 101 }, 'canaryPercent'],
       [{ modes: { logn: 'shadow' } }, 'modes.logn'],

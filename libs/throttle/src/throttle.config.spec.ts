@@ -51,6 +51,10 @@ describe('ThrottleConfig', () => {
     ['a negative cost', { cost: -1 }, /cost.*-1/],
     ['a cost that is no integer', { cost: 0.5 }, /cost.*0\.5/],
     ['an outage policy nobody knows', { outage: 'maybe' }, /outage.*maybe/],
+    ['a mode nobody knows', { mode: 'off' }, /`mode`.*off/],
+    ['a canary beyond all', { mode: { canary: 25 } }, /`mode`.*canary: `25`/],
+    ['a trial of slots', { mode: 'shadow', algorithm: 'concurrency' }, /`mode` but 'enforce' with algorithm/],
+    ['a trial of what is settled', { mode: { canary: 0.5 }, count: 'failure' }, /`mode` but 'enforce' with `count`/],
     ['an option of another version', { blocks: '1h' }, /Unknown option `blocks`/],
     ['a block that is none', { block: '1h' }, /`block` to be { after, for }/],
     ['a block after nothing', { block: { after: 0, for: '1h' } }, /`block.after` to be a positive integer/],
@@ -73,6 +77,11 @@ describe('ThrottleConfig', () => {
     expect(problemsOf({ policies: { x: null } }).join()).toMatch(/got `null`/);
     const same = { limit: 1, window: '1m', name: 'a' };
     expect(problemsOf({ policies: { x: [same, same] } }).join()).toMatch(/name of its own/);
+  });
+
+  it('refuses a stop-loss without a length of time', () => {
+    expect(problemsOf({ stopLoss: { p95: 0 } }).join()).toMatch(/stopLoss\.p95/);
+    expect(new ThrottleConfig({}).stopLoss).toEqual({ p95Ms: 300, overMs: 60_000 });
   });
 
   it.each([

@@ -187,6 +187,8 @@ export class ThrottleModule extends ConfigurableModuleClass implements OnModuleI
   onModuleInit(): void {
     if (this.config.backend === 'redis') backendOf(this.config, this.connections).require('rate limits');
     const { switched, memory, insurance, census, rollout } = this;
+    // What was refused may pass by the new orders.
+    rollout.onChange(() => this.shortcuts.refusals.forgetAll());
     this.metrics.show({
       get replicas() {
         return census.replicas;

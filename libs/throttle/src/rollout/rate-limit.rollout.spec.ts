@@ -16,6 +16,10 @@ const policies = {
   ],
   search: { limit: 100, window: '366d', key: 'user', algorithm: 'fixed-window' },
   export: { limit: 10, window: '1h', key: 'user' },
+  log: { limit: 10, window: '1h', algorithm: 'sliding-log' },
+  monthly: { limit: 10, window: 'month' },
+  slots: { limit: 10, window: '1m', algorithm: 'concurrency' },
+  failures: { limit: 10, window: '1m', count: 'failure' },
   tiered: { limit: 'byTier', key: 'user' },
   closed: { limit: 1, window: '1h', key: 'user', outage: 'closed' },
 } as const satisfies ThrottleOptions['policies'];
@@ -103,6 +107,22 @@ describe('RateLimitRollout', () => {
       await rollout.setLimit('search', { limit: 200 });
       seen.push(await remaining());
       expect(seen).toEqual([99, 98, 7, 6, 195]);
+    });
+
+    it('20: forget who was known to be refused, in every process', async () => {
+      const [one, two] = [await boot(), await boot()];
+      const known = () => [one, two].map(({ health }) => health()['refusalsKnown']);
+      await one.limiter.consume('search', 'u', { cost: 100 });
+      await eventually(
+        async () => {
+          await Promise.all([one.consume('search'), two.consume('search')]);
+          expect(known()).toEqual([1, 1]);
+        },
+        { within: 2_000 },
+      );
+      await one.rollout.setLimit('search', { limit: 200 });
+      await eventually(() => expect(known()).toEqual([0, 0]), { within: 1_000 });
+      expect([await one.consume('search'), await two.consume('search')]).toEqual([true, true]);
     });
 
     it.each(['search', 'export'])('21: below what was used, %s refuses and never shows less than 0', async (policy) => {
@@ -242,11 +262,18 @@ describe('RateLimitRollout', () => {
       await expect(rollout.setMode('export', mode as 'shadow')).rejects.toThrow(InvalidRolloutError);
     });
 
+    it.each(['slots', 'failures'])('a trial of %s, whose charges are settled by requests', async (policy) => {
+      const { rollout } = await boot({ backend: 'memory' });
+      await expect(rollout.setMode(policy, 'shadow')).rejects.toThrow(InvalidRolloutError);
+    });
+
     it.each([
       ['export', { limit: -1 }],
       ['export', { limit: 1.5 }],
       ['export', { limit: 1, window: 'soon' }],
       ['export', { limit: 1, window: '400d' }],
+      ['log', { limit: 10_001 }],
+      ['monthly', { limit: 1, window: '1h' }],
       ['login', { limit: 1 }],
       ['tiered', { limit: 1 }],
     ])('as a change of %s: %p', async (policy, change) => {

@@ -1,6 +1,7 @@
 import type { LoggerService, OnApplicationBootstrap, OnModuleDestroy } from '@nestjs/common';
 import { show, type Duration } from '@roost/redis';
 import { randomUUID } from 'node:crypto';
+import type { AlgorithmName, Quota } from '../algorithms/algorithm.js';
 import type { Limit } from '../policies/limit.js';
 import { modeProblems } from '../policies/limit-mode.js';
 import type { RateLimitPolicies } from '../policies/rate-limit.policies.js';
@@ -87,8 +88,9 @@ export class RateLimitRollout implements OnApplicationBootstrap, OnModuleDestroy
   }
 
   /**
-   * Changes a limit, by its own name. What was used stays used; what remains is computed anew, never below 0. Without a
-   * window the limit's own stays.
+   * Changes a limit, by its own name. What was used stays used; what remains is computed anew, never below 0. With `gcra`
+   * it is a share of the limit that is used: who has used half of it has half of the new one left. Without a window the
+   * limit's own stays; with another one, limits that count in windows begin anew.
    */
   async setLimit(
     policy: string,
@@ -106,7 +108,7 @@ export class RateLimitRollout implements OnApplicationBootstrap, OnModuleDestroy
     if (typeof quota === 'string') {
       throw new InvalidRolloutError(`"${name}" is '${quota}': it has no limit of its own that could be changed`);
     }
-    return this.#order({ [`limit:${name}`]: read(change, quota.windowUs) });
+    return this.#order({ [`limit:${name}`]: read(change, quota, algorithm) });
   }
 
   /** Takes back every order, and ends a stop-loss here. */
@@ -197,9 +199,9 @@ export class RateLimitRollout implements OnApplicationBootstrap, OnModuleDestroy
   }
 }
 
-function read(change: { readonly limit: number; readonly window?: Duration }, windowUs: number): LimitChange {
+function read(change: Parameters<typeof changeOf>[0], quota: Quota, algorithm: AlgorithmName): LimitChange {
   try {
-    return changeOf(change, windowUs);
+    return changeOf(change, quota, algorithm);
   } catch (error) {
     throw new InvalidRolloutError((error as Error).message);
   }

@@ -1,4 +1,5 @@
 import { toMs, type Duration } from '@roost/redis';
+import type { AlgorithmName, Quota } from '../algorithms/algorithm.js';
 import { quotaProblem } from '../policies/limit.js';
 import { modeProblems } from '../policies/limit-mode.js';
 import type { LimitMode } from '../throttle.options.js';
@@ -54,13 +55,14 @@ export function isPercent(value: unknown): value is number {
 
 /** Reads a new limit. @throws RangeError with what is wrong with it */
 export function changeOf(
-  change: { readonly limit: number; readonly window?: Duration },
-  windowUs: number,
+  { limit, window }: { readonly limit: number; readonly window?: Duration },
+  { windowUs }: Quota,
+  algorithm: AlgorithmName,
 ): LimitChange {
-  const quota = { limit: change.limit, windowUs: change.window === undefined ? windowUs : toMs(change.window) * 1_000 };
-  const problem = quotaProblem(quota);
+  const quota = { limit, windowUs: window === undefined ? windowUs : toMs(window) * 1_000 };
+  const problem = quotaProblem(quota, algorithm);
   if (problem) throw new RangeError(problem);
-  return change.window === undefined ? { limit: quota.limit } : quota;
+  return window === undefined ? { limit } : quota;
 }
 
 function isChange(order: unknown): order is LimitChange {
