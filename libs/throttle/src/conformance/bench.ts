@@ -41,6 +41,7 @@ export interface Ask {
 /** Speaks to a store in seconds from {@link EPOCH_US}, about a subject that no other test has. */
 export class Bench {
   readonly #subject: string;
+  #slots = 0;
 
   constructor(
     readonly opened: OpenedRateLimitStore,
@@ -102,7 +103,9 @@ export class Bench {
   }
 
   requestOf(ask: Ask): LimitRequest {
-    const { limit, windowMs, algorithm = 'gcra', cost = 1, hold, holdMs = null, block, calendar } = ask;
+    const { limit, windowMs, algorithm = 'gcra', cost = 1, holdMs = null, block, calendar } = ask;
+    // Slots have to be held; mostly it does not matter by whom.
+    const { hold = algorithm === 'concurrency' ? `slot-${this.#slots++}` : undefined } = ask;
     return {
       key: this.keyOf(ask),
       algorithm,

@@ -7,7 +7,13 @@ import { Bench, EPOCH_US, type Ask, type OpenedRateLimitStore } from './bench.js
 
 /** One thing that is done to a store; `which` picks a limit, or what was held before. */
 type Action =
-  | { readonly do: 'decide'; readonly mode: DecideMode; readonly costs: readonly number[]; readonly hold: number }
+  | {
+      readonly do: 'decide';
+      readonly mode: DecideMode;
+      readonly costs: readonly number[];
+      readonly hold: number;
+      readonly more: number;
+    }
   | { readonly do: 'settle'; readonly which: number; readonly cost: number }
   | { readonly do: 'renew'; readonly which: number }
   | { readonly do: 'adjust'; readonly which: number; readonly cost: number }
@@ -25,6 +31,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
       costs: fc.array(fc.integer({ min: 0, max: 6 }), { minLength: 1, maxLength: 3 }),
       // Not held, held for good, or for so many ms.
       hold: fc.oneof(fc.constantFrom(-1, 0), fc.integer({ min: 1, max: 20_000 })),
+      more: fc.constantFrom(0, 0, 0, -1, 5), // limits change
     }),
   },
   { weight: 5, arbitrary: fc.record({ do: fc.constant('wait' as const), us: waits() }) },
@@ -92,7 +99,7 @@ class Both {
 
   async act(action: Exclude<Action, { do: 'wait' }>): Promise<void> {
     if (action.do === 'decide') {
-      const requests = action.costs.slice(0, this.asks.length).map((cost, i) => this.#requestOf(i, cost, action.hold));
+      const requests = action.costs.slice(0, this.asks.length).map((cost, i) => this.#requestOf(i, cost, action));
       return this.#same((store) => store.decide(requests, action.mode));
     }
     const ask = this.asks[action.which % this.asks.length]!;
@@ -126,8 +133,9 @@ class Both {
     for (const ttl of await Promise.all(keys.map((key) => ttlMs(key)))) expect(ttl).not.toBe(-1);
   }
 
-  #requestOf(index: number, cost: number, holdMs: number) {
-    const ask: Ask = { ...this.asks[index]!, cost };
+  #requestOf(index: number, cost: number, { hold: holdMs, more }: Extract<Action, { do: 'decide' }>) {
+    const usual = this.asks[index]!;
+    const ask: Ask = { ...usual, limit: usual.limit + more, cost };
     if (holdMs < 0 && ask.algorithm !== 'concurrency') return this.bench.requestOf(ask);
     const id = `hold-${this.#held.length}`;
     this.#held.push({ ask, id });

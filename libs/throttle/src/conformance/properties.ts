@@ -19,7 +19,7 @@ export function properties(opened: () => OpenedRateLimitStore, runs: number): vo
     check(async (bench, ask, steps) => {
       const passed: { us: number; cost: number }[] = [];
       for (const { us, cost } of timed(steps)) {
-        const verdict = await bench.ask(us / 1_000_000, { ...ask, cost, ...newHold(ask) });
+        const verdict = await bench.ask(us / 1_000_000, { ...ask, cost });
         expect(verdict.remaining).toBeGreaterThanOrEqual(0);
         if (verdict.allowed) passed.push({ us, cost });
       }
@@ -36,7 +36,7 @@ export function properties(opened: () => OpenedRateLimitStore, runs: number): vo
     check(async (bench, ask, steps) => {
       for (const { us, cost } of timed(steps)) {
         const before = await bench.ask(us / 1_000_000, ask, 'peek');
-        const after = await bench.ask(us / 1_000_000, { ...ask, cost, ...newHold(ask) });
+        const after = await bench.ask(us / 1_000_000, { ...ask, cost });
         expect(after.remaining).toBe(before.remaining - (after.allowed ? cost : 0));
         expect(after.allowed).toBe(cost <= before.remaining);
       }
@@ -46,7 +46,7 @@ export function properties(opened: () => OpenedRateLimitStore, runs: number): vo
     await assertRetryIsExact(opened());
     await check(async (bench, ask, steps) => {
       for (const { us, cost } of timed(steps)) {
-        const { allowed, retryAfterMs } = await bench.ask(us / 1_000_000, { ...ask, cost, ...newHold(ask) });
+        const { allowed, retryAfterMs } = await bench.ask(us / 1_000_000, { ...ask, cost });
         if (allowed || retryAfterMs === null) continue;
         const then = us + retryAfterMs * 1_000;
         expect((await bench.ask((then - 1_000) / 1_000_000, { ...ask, cost }, 'peek')).allowed).toBe(false);
@@ -59,7 +59,7 @@ export function properties(opened: () => OpenedRateLimitStore, runs: number): vo
     check(async (bench, ask, steps) => {
       const { ttlMs } = bench.opened;
       for (const { us, cost } of timed(steps)) {
-        const { allowed, resetAfterMs } = await bench.ask(us / 1_000_000, { ...ask, cost, ...newHold(ask) });
+        const { allowed, resetAfterMs } = await bench.ask(us / 1_000_000, { ...ask, cost });
         if (!ttlMs || !allowed || cost === 0) continue;
         const left = await ttlMs(bench.keyOf(ask));
         expect(left).toBeGreaterThan(0);
@@ -76,9 +76,7 @@ export function properties(opened: () => OpenedRateLimitStore, runs: number): vo
         for (const { us, cost } of timed(steps)) {
           nowUs = EPOCH_US + us;
           await bench.at(us / 1_000_000);
-          const requests = tiers.map((ask, i) =>
-            bench.requestOf({ ...ask, policy: `tier-${i}`, cost, ...newHold(ask) }),
-          );
+          const requests = tiers.map((ask, i) => bench.requestOf({ ...ask, policy: `tier-${i}`, cost }));
           expect(await opened().store.decide(requests, 'consume')).toEqual(await reference.decide(requests, 'consume'));
         }
         reference.close();
@@ -107,9 +105,4 @@ function mostBetween({ limit, windowMs, algorithm, calendar }: Ask, fromUs: numb
   }
   const windows = Math.floor((EPOCH_US + toUs) / windowUs) - Math.floor((EPOCH_US + fromUs) / windowUs) + 1;
   return limit * windows;
-}
-
-/** Slots have to be held; whose they are does not matter here. */
-function newHold({ algorithm }: Ask): Pick<Ask, 'hold'> {
-  return algorithm === 'concurrency' ? { hold: `slot-${Math.random()}` } : {};
 }

@@ -1,7 +1,10 @@
 import { expect, it } from '@jest/globals';
-import { ALGORITHMS } from './algorithms.js';
+import { ALGORITHMS, windowOf } from './algorithms.js';
 import { assertAllOrNothing, assertExactUnderConcurrency, assertPeekChangesNothing } from './assertions.js';
 import { Bench, type Ask, type OpenedRateLimitStore } from './bench.js';
+
+/** Seconds to the next midnight of UTC. */
+const MIDNIGHT = 16 * 3_600;
 
 /** The numbered edge cases of research/ratelimit.md §4 that concern a store. */
 export function vectors(opened: () => OpenedRateLimitStore): void {
@@ -62,18 +65,15 @@ export function vectors(opened: () => OpenedRateLimitStore): void {
     expect(await on.ask(0.000_5, ask)).toMatchObject({ allowed: true, remaining: 0 });
   });
 
-  it.each(['gcra', 'fixed-window'] as const)(
-    '14: %s with limit 0 refuses all, and remembers nothing',
-    async (algorithm) => {
-      const on = bench();
-      const ask: Ask = { policy: 'never', limit: 0, windowMs: 1_000, algorithm };
-      for (const cost of [0, 1, 5]) {
-        const refusal = { allowed: false, remaining: 0, retryAfterMs: null, resetAfterMs: 0, blocked: false };
-        expect(await on.ask(0, { ...ask, cost })).toEqual(refusal);
-      }
-      expect(await opened().store.reset([on.keyOf(ask)])).toBe(0);
-    },
-  );
+  it.each(ALGORITHMS)('14: %s with limit 0 refuses all, and remembers nothing', async (algorithm) => {
+    const on = bench();
+    const ask: Ask = { policy: 'never', limit: 0, algorithm, ...windowOf(algorithm, 1_000) };
+    for (const cost of [0, 1, 5]) {
+      const refusal = { allowed: false, remaining: 0, retryAfterMs: null, resetAfterMs: 0, blocked: false };
+      expect(await on.ask(0, { ...ask, cost })).toEqual(refusal);
+    }
+    expect(await opened().store.reset([on.keyOf(ask)])).toBe(0);
+  });
 
   it('15: windows below a second', async () => {
     const on = bench();
@@ -102,12 +102,57 @@ export function vectors(opened: () => OpenedRateLimitStore): void {
     expect(await on.ask(0, { ...ask, cost: 1_000 })).toMatchObject({ allowed: true, remaining: 0 });
   });
 
-  it.each(['gcra', 'fixed-window'] as const)('21: %s whose limit is lowered below what was used', async (algorithm) => {
+  it.each(ALGORITHMS)('21: %s whose limit is lowered below what was used', async (algorithm) => {
     const on = bench();
-    const ask: Ask = { policy: 'lowered', limit: 10, windowMs: 10_000, algorithm };
+    const ask: Ask = { policy: 'lowered', limit: 10, algorithm, ...windowOf(algorithm, 10_000) };
     expect(await admitted(on, 0, ask, 10)).toBe(10);
     expect(await on.ask(0, { ...ask, limit: 5 })).toMatchObject({ allowed: false, remaining: 0 });
-    expect(await on.ask(10, { ...ask, limit: 5 })).toMatchObject({ allowed: true, remaining: 4 });
+    const later = { 'sliding-window': 20, calendar: MIDNIGHT }[algorithm as string] ?? 10;
+    expect(await on.ask(later, { ...ask, limit: 5 })).toMatchObject({ allowed: true, remaining: 4 });
+  });
+
+  it.each([NaN, -1, 0.5, Infinity, 2 ** 53])('26: a cost of %s is an error, and nothing is charged', async (cost) => {
+    const on = await bench().at(0);
+    const { store } = opened();
+    const hold = { id: 'held', expiresMs: null };
+    for (const algorithm of ALGORITHMS) {
+      const ask: Ask = { policy: 'nonsense', limit: 5, algorithm, ...windowOf(algorithm, 1_000) };
+      const request = on.requestOf({ ...ask, cost });
+      const good = { ...on.requestOf({ ...ask, policy: 'good' }), hold };
+      for (const mode of ['consume', 'peek'] as const) {
+        await expect(store.decide([good, { ...request, hold }], mode)).rejects.toThrow(RangeError);
+      }
+      await expect(store.settle([{ ...request, holdId: 'held', held: 1, cost }])).rejects.toThrow(RangeError);
+      if (cost !== -1) await expect(store.adjust([good, request])).rejects.toThrow(RangeError);
+      expect(await store.reset([request.key, good.key])).toBe(0);
+    }
+  });
+
+  it('26: other nonsense is an error, too', async () => {
+    const on = await bench().at(0);
+    const { store } = opened();
+    const request = on.requestOf({ policy: 'nonsense', limit: 5, windowMs: 1_000 });
+    const block = { after: 1, forMs: 1_000, withinMs: 1_000, violations: request.key };
+    for (const wrong of [
+      { hold: { id: 'a b', expiresMs: null } },
+      { hold: { id: 'a,b', expiresMs: null } },
+      { hold: { id: '', expiresMs: null } },
+      { hold: { id: 'a', expiresMs: 0 } },
+      { hold: { id: 'a', expiresMs: 0.5 } },
+      { limit: NaN },
+      { windowUs: 0 },
+      { block: { ...block, after: 0 } },
+      { block: { ...block, forMs: Infinity } },
+      { block: { ...block, withinMs: -1 } },
+    ]) {
+      await expect(store.decide([{ ...request, ...wrong }], 'consume')).rejects.toThrow(RangeError);
+    }
+    for (const forMs of [0, -1, NaN, 0.5, 1e13]) {
+      await expect(store.block([request.key], forMs)).rejects.toThrow(RangeError);
+    }
+    await expect(store.decide([{ ...request, algorithm: 'concurrency' }], 'consume')).rejects.toThrow(TypeError);
+    await expect(store.settle([{ ...request, holdId: 'a b', held: 1 }])).rejects.toThrow(RangeError);
+    expect(await store.reset([request.key])).toBe(0);
   });
 
   it('34: what the long limit refuses is not charged to the short one', () => assertAllOrNothing(opened()));
@@ -130,12 +175,13 @@ export function vectors(opened: () => OpenedRateLimitStore): void {
     assertExactUnderConcurrency(opened(), algorithm),
   );
 
-  it.each(['gcra', 'fixed-window'] as const)('51: %s when the clock is set back', async (algorithm) => {
+  it.each(ALGORITHMS)('51: %s when the clock is set back', async (algorithm) => {
     const on = bench();
-    const ask: Ask = { policy: 'back', limit: 3, windowMs: 10_000, algorithm };
+    const ask: Ask = { policy: 'back', limit: 3, algorithm, ...windowOf(algorithm, 10_000) };
     expect(await admitted(on, 11, ask, 4)).toBe(3);
     expect(await admitted(on, 6, ask, 4)).toBe(0);
-    expect(await admitted(on, 21.001, ask, 4)).toBe(3);
+    const later = { 'sliding-window': 30, calendar: MIDNIGHT }[algorithm as string] ?? 21.001;
+    expect(await admitted(on, later, ask, 4)).toBe(3);
   });
 
   it('58: reset forgets the keys it was given, and only those', async () => {

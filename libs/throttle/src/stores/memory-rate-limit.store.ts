@@ -70,7 +70,10 @@ export class MemoryRateLimitStore extends RateLimitStore {
   }
 
   renew(settlements: readonly Settlement[]): Promise<number> {
-    return this.#toHeld(settlements, (tally, each, nowUs) => tally.renew?.(each, nowUs) ?? false);
+    return this.#toHeld(
+      settlements.filter(({ algorithm }) => algorithm === 'concurrency'),
+      (tally, each, nowUs) => tally.renew?.(each, nowUs) ?? false,
+    );
   }
 
   adjust(limits: readonly LimitRequest[]): Promise<readonly LimitVerdict[]> {

@@ -1,10 +1,11 @@
 import { Test, type TestingModule } from '@nestjs/testing';
-import { RedisConnections, RedisModule, RedisReplyError, type Commands } from '@roost/redis';
+import { RedisConnections, RedisModule, RedisReplyError, type Commands, type Key } from '@roost/redis';
 import { RedisServer } from '@roost/testing';
 import { decideScripts } from './decide.lua.js';
 import { limitKey } from './rate-limit.keys.js';
 import { RedisRateLimitStore } from './redis-rate-limit.store.js';
-import { describeRateLimitStore, redisStoreWithClock } from '../testing.js';
+import type { LimitRequest } from './rate-limit.store.js';
+import { ALGORITHMS, describeRateLimitStore, redisStoreWithClock } from '../testing.js';
 
 let server: RedisServer;
 let app: TestingModule;
@@ -62,16 +63,55 @@ describe('RedisRateLimitStore', () => {
     expect(before).toMatch(/^\d{16}$/);
   });
 
-  it.each(['gcra', 'fixed-window'] as const)(
-    '45: a %s key without expiry gets one when it is written',
-    async (algorithm) => {
-      const key = limitKey(algorithm, 'redis', `subject-${subject}`);
-      await store.decide([request({ key, algorithm })], 'consume');
-      await server.command('PERSIST', nameOf(key));
-      await store.decide([request({ key, algorithm })], 'consume');
-      expect(Number(await server.command('PTTL', nameOf(key)))).toBeGreaterThan(0);
-    },
-  );
+  it.each(ALGORITHMS)('45: a %s key without expiry gets one at its next charge', async (algorithm) => {
+    const key = limitKey(algorithm, 'redis', `subject-${subject}`);
+    const violations = limitKey('violations', 'redis', `subject-${subject}`);
+    const block = { after: 9, forMs: 1_000, withinMs: 60_000, violations };
+    const calendar = { unit: 'day', timeZone: 'UTC' } as const;
+    let charges = 0;
+    const hit = () =>
+      store.decide(
+        [
+          request({
+            key,
+            algorithm,
+            windowUs: 60_000_000,
+            calendar,
+            block,
+            hold: { id: `hit-${charges++}`, expiresMs: null },
+          }),
+        ],
+        'consume',
+      );
+    const ttlOf = async (of: Key) => Number(await server.command('PTTL', nameOf(of)));
+    await hit();
+    await server.command('PERSIST', nameOf(key));
+    expect(await ttlOf(key)).toBe(-1);
+    await hit();
+    expect(await ttlOf(key)).toBeGreaterThan(0);
+    await hit(); // refused
+    await store.adjust([request({ key, algorithm, windowUs: 60_000_000, calendar, cost: 2 })]);
+    for (let i = 0; i < 2; i++) {
+      expect((await hit()).allowed).toBe(false);
+      expect(await ttlOf(violations)).toBeGreaterThan(0);
+      await server.command('PERSIST', nameOf(violations));
+    }
+    await store.block([key], 1_000);
+    expect(await ttlOf(key)).toBeGreaterThan(0);
+    await server.command('PERSIST', nameOf(key));
+    await store.block([key], 1);
+    expect(await ttlOf(key)).not.toBe(-1);
+  });
+
+  it.each(ALGORITHMS)('45: what is left of a %s block without expiry is in nobody’s way', async (algorithm) => {
+    const key = limitKey(algorithm, 'redis', `subject-${subject}`);
+    const calendar = { unit: 'day', timeZone: 'UTC' } as const;
+    await server.command('SET', nameOf(key), '!1000000000000000');
+    const hold = { id: 'one', expiresMs: null };
+    const { limits } = await store.decide([request({ key, algorithm, calendar, hold })], 'consume');
+    expect(limits[0]).toMatchObject({ allowed: true, remaining: 1 });
+    expect(Number(await server.command('PTTL', nameOf(key)))).toBeGreaterThan(0);
+  });
 
   it('46: a server that forgot its scripts is taught them, and charges once', async () => {
     await store.decide([request({ limit: 9, windowUs: 60_000_000 })], 'consume');
@@ -96,18 +136,59 @@ describe('RedisRateLimitStore', () => {
     }
   });
 
+  const operations = {
+    decide: (limit: LimitRequest) => store.decide([limit], 'consume'),
+    peek: (limit: LimitRequest) => store.decide([limit], 'peek'),
+    hold: (limit: LimitRequest) => store.decide([{ ...limit, hold: { id: 'x', expiresMs: 10 } }], 'consume'),
+    settle: (limit: LimitRequest) => store.settle([{ ...limit, holdId: 'x', held: 1, cost: 0 }]),
+    adjust: (limit: LimitRequest) => store.adjust([limit]),
+    block: (limit: LimitRequest) => store.block([limit.key], 1_000),
+  };
+
   it.each([
     ['gcra', 'foo'],
     ['gcra', '-5'],
     ['gcra', '1e9'],
+    ['gcra', '9000000000000000 a,b,c'],
+    ['gcra', '9000000000000000 a,1,1,1 '],
     ['fixed-window', 'foo'],
     ['fixed-window', '12'],
     ['fixed-window', '1:2:3'],
+    ['calendar', '1:2:3'],
+    ['sliding-window', '1:2'],
+    ['sliding-window', '1:2:3:4'],
+    ['sliding-log', '12'],
+    ['concurrency', 'foo'],
+    ['concurrency', '!soon'],
   ] as const)('57: a value that is not ours (%s, %s) is an error, and stays', async (algorithm, value) => {
     const key = limitKey(algorithm, 'redis', `subject-${subject}`);
     await server.command('SET', nameOf(key), value);
-    await expect(store.decide([request({ key, algorithm })], 'consume')).rejects.toThrow(RedisReplyError);
-    expect(await server.command('GET', nameOf(key))).toBe(value);
+    const calendar = { unit: 'day', timeZone: 'UTC' } as const;
+    for (const [name, run] of Object.entries(operations)) {
+      if (name === 'block' && /^[!\d]/.test(value)) continue; // could be of another algorithm
+      if (algorithm === 'concurrency' && name === 'decide') continue;
+      await expect(run(request({ key, algorithm, calendar }))).rejects.toThrow(RedisReplyError);
+      expect(await server.command('GET', nameOf(key))).toBe(value);
+    }
+  });
+
+  it.each(['gcra', 'sliding-log'] as const)('57: a list at a key of %s is an error, and stays', async (algorithm) => {
+    const key = limitKey(algorithm, 'redis', `subject-${subject}`);
+    await server.command('LPUSH', nameOf(key), 'x');
+    for (const run of Object.values(operations)) {
+      await expect(run(request({ key, algorithm }))).rejects.toThrow(RedisReplyError);
+      expect(await server.command('TYPE', nameOf(key))).toBe('list');
+    }
+    expect(await store.unblock([key])).toBe(0);
+  });
+
+  it('57: a count of refusals that is not ours is an error, and stays', async () => {
+    const violations = limitKey('violations', 'redis', `subject-${subject}`);
+    await server.command('SET', nameOf(violations), 'foo');
+    const block = { after: 1, forMs: 1_000, withinMs: 1_000, violations };
+    await expect(store.decide([request({ cost: 3, block })], 'consume')).rejects.toThrow(RedisReplyError);
+    await expect(store.violations([violations])).rejects.toThrow(RedisReplyError);
+    expect(await server.command('GET', nameOf(violations))).toBe('foo');
   });
 
   it('57: a value of another type is an error, and stays', async () => {

@@ -50,7 +50,7 @@ export class GcraTally implements Tally {
   }
 
   #set(used: number, pending: readonly Pending[], nowUs: number): void {
-    this.#tatUs = this.expiresUs = nowUs + used;
+    this.#tatUs = this.expiresUs = used === 0 && pending.length === 0 ? 0 : nowUs + used;
     this.#pending = pending.length === 0 ? NONE : pending;
     for (const { expiresUs, mark } of pending) this.expiresUs = Math.max(this.expiresUs, expiresUs, mark);
   }

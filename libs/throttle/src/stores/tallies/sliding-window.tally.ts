@@ -9,9 +9,11 @@ interface Present extends TwoWindows {
   readonly pending: readonly Pending[];
 }
 
+const UNUSED: Present = { previous: 0, current: 0, index: 0, pending: NONE };
+
 /** How much was used in two neighbouring windows, and what can be settled. */
 export class SlidingWindowTally implements Tally {
-  #state: Present = { previous: 0, current: 0, index: 0, pending: NONE };
+  #state = UNUSED;
   expiresUs = 0;
 
   look(request: LimitRequest, nowUs: number): TwoWindows {
@@ -69,7 +71,9 @@ export class SlidingWindowTally implements Tally {
   }
 
   #set({ windowUs }: Quota, state: Present): void {
-    this.#state = state.pending.length === 0 ? { ...state, pending: NONE } : state;
-    this.expiresUs = (state.index + 2) * windowUs;
+    const { previous, current, index, pending } = state;
+    const isEmpty = previous === 0 && current === 0 && pending.length === 0;
+    this.#state = isEmpty ? UNUSED : { previous, current, index, pending: pending.length === 0 ? NONE : pending };
+    this.expiresUs = isEmpty ? 0 : (index + 2) * windowUs;
   }
 }

@@ -3,7 +3,7 @@ import type { LimitRequest, Settlement } from '../rate-limit.store.js';
 
 /** What one limit counts in this process: the same as its value in Redis. */
 export interface Tally {
-  /** When nothing of it matters any more. */
+  /** When nothing of it matters any more: at once when all was given back. It is then as if new, as one deleted in Redis. */
   readonly expiresUs: number;
   /** The snapshot that its algorithm reads. Changes nothing. */
   look(request: LimitRequest, nowUs: number): unknown;

@@ -54,9 +54,10 @@ export class WindowTally implements Tally {
   }
 
   #set(used: number, pending: readonly Pending[], index: number, endsUs: number): void {
-    this.#index = index;
+    const isEmpty = used === 0 && pending.length === 0;
+    this.#index = isEmpty ? 0 : index;
     this.#used = used;
     this.#pending = pending.length === 0 ? NONE : pending;
-    this.expiresUs = endsUs;
+    this.expiresUs = isEmpty ? 0 : endsUs;
   }
 }
