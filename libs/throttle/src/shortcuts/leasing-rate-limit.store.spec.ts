@@ -80,7 +80,10 @@ class Fleet {
   async burst(who: number, count: number, limit: LimitRequest): Promise<number> {
     const store = this.stores[who]!;
     const verdicts = await Promise.all(
-      Array.from({ length: count }, () => store.decideNow([limit], 'consume') ?? store.decide([limit], 'consume')),
+      Array.from({ length: count }, () => {
+        const known = store.decideNow([limit], 'consume');
+        return known ? Promise.resolve(known) : store.decide([limit], 'consume');
+      }),
     );
     return verdicts.filter(({ allowed }) => allowed).length;
   }

@@ -1,12 +1,11 @@
 import type { Commands, Key } from '@roost/redis';
 import type { Quota } from '../algorithms/algorithm.js';
 import type { DecideMode, LimitRequest, RateLimitStore, StoreVerdict } from '../stores/rate-limit.store.js';
-import { Recency } from '../stores/recency.js';
 import { Batch } from './batch.js';
 import { consumeManyScript, type ConsumeManyScript } from './consume-many.lua.js';
 import { giveBackScript, type GiveBackScript } from './give-back.lua.js';
 import { Lease, LEASE_MS } from './lease.js';
-import { LeaseSize } from './lease-size.js';
+import { LeasedKeys, type LeasedKey } from './leased-keys.js';
 import { ShortcutStore } from './shortcut.store.js';
 
 export interface LeasingOptions {
@@ -20,25 +19,7 @@ export interface LeasingOptions {
   readonly giveBack?: GiveBackScript;
 }
 
-/** A decision that waits for a lease. */
-interface Waiting {
-  readonly limits: readonly LimitRequest[];
-  readonly resolve: (verdict: StoreVerdict | Promise<StoreVerdict>) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-/** What this process knows of one key. */
-interface Known {
-  readonly size: LeaseSize;
-  lease: Lease | undefined;
-  waiting: Waiting[];
-  asking: boolean;
-  /** Leases of a slow Redis melt before they arrive: nothing is taken until then. */
-  plainUntilMs: number;
-}
-
-/** Keys beyond this many are forgotten, the one unused for longest first. */
-const MAX_KEYS = 10_000;
+/** How long a key goes without after a lease that had melted when it came. */
 const PAUSE_MS = 100;
 
 /**
@@ -48,8 +29,8 @@ const PAUSE_MS = 100;
  * After a reset, or when a subject is blocked, other processes spend what they hold for as long.
  */
 export class LeasingRateLimitStore extends ShortcutStore {
-  readonly #known = new Recency<Known>();
-  readonly #held = new Set<Known>();
+  readonly #keys = new LeasedKeys((key) => void this.#end(key));
+  readonly #held = new Set<LeasedKey>();
   readonly #processes: () => number;
   readonly #onLeased: () => void;
   readonly #nowMs: () => number;
@@ -83,7 +64,7 @@ export class LeasingRateLimitStore extends ShortcutStore {
   override decideNow(limits: readonly LimitRequest[], mode: DecideMode): StoreVerdict | undefined {
     if (this.#held.size === 0 || !this.#leases(limits, mode)) return this.inner.decideNow(limits, mode);
     const limit = limits[0]!;
-    const known = this.#known.find(limit.key.name)?.value;
+    const known = this.#keys.find(limit.key.name);
     if (known?.lease === undefined || !sameQuota(known.lease.limit, limit)) return undefined;
     const now = this.#nowMs();
     const spent = known.lease.spend(limit.cost, now);
@@ -93,7 +74,7 @@ export class LeasingRateLimitStore extends ShortcutStore {
     return { allowed: true, limits: [spent] };
   }
 
-  #decide(known: Known, limits: readonly LimitRequest[], now: number): Promise<StoreVerdict> {
+  #decide(known: LeasedKey, limits: readonly LimitRequest[], now: number): Promise<StoreVerdict> {
     const limit = limits[0]!;
     const spent = known.lease?.spend(limit.cost, now);
     if (spent !== undefined) {
@@ -130,13 +111,13 @@ export class LeasingRateLimitStore extends ShortcutStore {
     return mode === 'consume' && limits.length === 1 && !this.#closed && isLeasable(limits[0]!);
   }
 
-  async #plain(known: Known, limits: readonly LimitRequest[]): Promise<StoreVerdict> {
+  async #plain(known: LeasedKey, limits: readonly LimitRequest[]): Promise<StoreVerdict> {
     const verdict = await this.inner.decide(limits, 'consume');
     known.size.remaining = verdict.limits[0]!.remaining;
     return verdict;
   }
 
-  async #take(known: Known, limit: LimitRequest, units: number): Promise<void> {
+  async #take(known: LeasedKey, limit: LimitRequest, units: number): Promise<void> {
     const spentBefore = known.lease?.spent(this.#nowMs()) ?? 0;
     void this.#end(known);
     const asked = known.waiting;
@@ -172,7 +153,7 @@ export class LeasingRateLimitStore extends ShortcutStore {
     for (const { limits, resolve } of known.waiting.splice(0)) resolve(this.#decide(known, limits, now));
   }
 
-  #hold(known: Known, lease: Lease, now: number): void {
+  #hold(known: LeasedKey, lease: Lease, now: number): void {
     if (lease.usable(now) === 0) known.plainUntilMs = now + PAUSE_MS;
     known.lease = lease;
     this.#held.add(known);
@@ -188,7 +169,7 @@ export class LeasingRateLimitStore extends ShortcutStore {
   }
 
   /** Lets go of a lease, and gives back what is left of it. */
-  async #end(known: Known): Promise<void> {
+  async #end(known: LeasedKey): Promise<void> {
     const { lease } = known;
     known.lease = undefined;
     this.#held.delete(known);
@@ -206,45 +187,23 @@ export class LeasingRateLimitStore extends ShortcutStore {
 
   #drop(keys: readonly Key[]): void {
     for (const { name } of keys) {
-      const known = this.#known.find(name)?.value;
+      const known = this.#keys.find(name);
       if (known?.lease === undefined) continue;
       known.lease = undefined;
       this.#held.delete(known);
     }
   }
 
-  #knownOf(limit: LimitRequest, nowMs: number): Known {
-    const { name } = limit.key;
-    const entry = this.#known.find(name);
-    if (entry !== undefined) {
-      this.#known.use(entry);
-      const { lease } = entry.value;
-      const other = lease !== undefined && !sameQuota(lease.limit, limit);
-      if (other) void this.#end(entry.value);
-      return entry.value;
-    }
-    if (this.#known.size >= MAX_KEYS) {
-      const oldest = this.#known.oldest!;
-      void this.#end(oldest.value);
-      this.#known.delete(oldest);
-    }
-    const size = new LeaseSize(nowMs);
-    const known: Known = { size, lease: undefined, waiting: [], asking: false, plainUntilMs: -Infinity };
-    this.#known.add(name, known);
+  #knownOf(limit: LimitRequest, nowMs: number): LeasedKey {
+    const known = this.#keys.of(limit.key.name, nowMs);
+    if (known.lease !== undefined && !sameQuota(known.lease.limit, limit)) void this.#end(known);
     return known;
   }
 }
 
 function isLeasable({ lease, algorithm, limit, cost, hold, block }: LimitRequest): boolean {
-  if (
-    lease !== true ||
-    limit <= 0 ||
-    !Number.isSafeInteger(cost) ||
-    cost <= 0 ||
-    hold !== undefined ||
-    block !== undefined
-  )
-    return false;
+  if (lease !== true || limit <= 0 || hold !== undefined || block !== undefined) return false;
+  if (!Number.isSafeInteger(cost) || cost <= 0) return false;
   return algorithm === 'gcra' || algorithm === 'fixed-window';
 }
 

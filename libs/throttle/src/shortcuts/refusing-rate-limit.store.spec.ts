@@ -249,7 +249,6 @@ describe('RefusingRateLimitStore', () => {
 
   it('goes red when a reset is not told', async () => {
     const mute = {
-      ...here.pubsub,
       publish: () => Promise.resolve('redis' as const),
       subscribe: here.pubsub.subscribe.bind(here.pubsub),
       onGap: here.pubsub.onGap.bind(here.pubsub),
