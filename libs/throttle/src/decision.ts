@@ -43,15 +43,36 @@ export function isUnavailable({ state, policies }: Decision): boolean {
 
 const decisionKey = Symbol('roost.throttle.decision');
 
-/** The decision that a request was let in or refused by, for request logs: `rl_backend`, `rate_limit_state`. */
-export function decisionOf(request: unknown): Decision | undefined {
-  return typeof request === 'object' && request !== null ? holderOf(request)[decisionKey] : undefined;
+/**
+ * The decision that a request was let in or refused by, for request logs: `rl_backend`, `rate_limit_state`. Takes the
+ * HTTP request, of WebSocket and RPC the arguments of the handler (`context.getArgs()`), and the error of a refusal.
+ */
+export function decisionOf(carrier: unknown): Decision | undefined {
+  return typeof carrier === 'object' && carrier !== null ? holderOf(carrier)[decisionKey] : undefined;
 }
 
-/** Attaches the decision to the request, as Express, Fastify and Node see it. */
-export function attachDecision(request: object, decision: Decision): void {
-  holderOf(request)[decisionKey] = decision;
+/** Attaches the decision to the request, as Express, Fastify and Node see it, or to what stands for one. */
+export function attachDecision(carrier: object, decision: Decision): void {
+  holderOf(carrier)[decisionKey] = decision;
 }
+
+/** What two decisions about one request say together; where both know a limit, the later one does. */
+export function bothOf(earlier: Decision, later: Decision): Decision {
+  const violated = [...new Set([...earlier.violated, ...later.violated])];
+  const known = new Set(later.policies.map(({ policy }) => policy));
+  const waits = [earlier, later].filter(({ allowed }) => !allowed).map(({ retryAfterMs }) => retryAfterMs);
+  return {
+    allowed: earlier.allowed && later.allowed,
+    state: STATES[Math.max(STATES.indexOf(earlier.state), STATES.indexOf(later.state))]!,
+    violated,
+    policies: [...earlier.policies.filter(({ policy }) => !known.has(policy)), ...later.policies],
+    retryAfterMs: waits.includes(null) ? null : Math.max(0, ...(waits as number[])),
+    backend: earlier.backend === 'redis' ? 'redis' : later.backend,
+  };
+}
+
+/** From the best to the worst. */
+const STATES: readonly DecisionState[] = ['allow', 'throttle', 'block'];
 
 function holderOf(request: object): { [decisionKey]?: Decision } {
   return (request as { raw?: object }).raw ?? request;

@@ -5,6 +5,7 @@ import { Charges, costOf, nameFor, type ConsumeOptions, type Subject } from './c
 import type { Decision } from './decision.js';
 import { durationProblem, type Limit } from './policies/limit.js';
 import { RateLimitPolicies } from './policies/rate-limit.policies.js';
+import { EarlyRefusals } from './requests/early-refusals.js';
 import { RateLimitSubjects } from './requests/rate-limit.subjects.js';
 import { reservationOf, type Reservation, type ReserveOptions } from './reservation.js';
 import type { DecideMode } from './stores/rate-limit.store.js';
@@ -51,6 +52,7 @@ export class RateLimiter {
     private readonly records: RateLimitRecords,
     private readonly held: HeldCharges,
     private readonly metrics: ThrottleMetrics,
+    private readonly early: EarlyRefusals,
     private readonly config: ThrottleConfig,
   ) {
     this.#charges = new Charges(subjects, config);
@@ -173,7 +175,9 @@ export class RateLimiter {
     const limits = this.policies.called(policy).filter(({ algorithm }) => algorithm !== 'concurrency');
     const charges = this.#charges.of(limits, subject, { tier }).map((charge) => ({ ...charge, cost }));
     if (charges.length === 0) return this.#nothingToCount();
-    return decisionFrom(await this.switched.adjust(charges), this.config);
+    const rulings = await this.switched.adjust(charges);
+    if (cost < 0) this.early.forget(charges.map(({ limit, subject, key }) => (key ?? limit.keys.of(subject)).name));
+    return decisionFrom(rulings, this.config);
   }
 
   #asked(asked: Asked): [limits: Iterable<Limit>, subjectOf: SubjectOf] {

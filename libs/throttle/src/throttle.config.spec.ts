@@ -47,7 +47,8 @@ describe('ThrottleConfig', () => {
     ['a window too long', { window: '367d' }, /366d/],
     ['a window without a number', { limit: 'unlimited' }, /no `window`/],
     ['a tier without tiers', { limit: 'byTier', window: undefined }, /tierOf/],
-    ['a key nobody knows', { key: 'cookie' }, /key.*cookie/],
+    ['a key nobody knows', { key: 'cookie' }, /key.*'connection'.*cookie/],
+    ['a charge per something else', { per: 'resolver' }, /`per` to be 'request' or 'call', got `"resolver"`/],
     ['a negative cost', { cost: -1 }, /cost.*-1/],
     ['a cost that is no integer', { cost: 0.5 }, /cost.*0\.5/],
     ['an outage policy nobody knows', { outage: 'maybe' }, /outage.*maybe/],
@@ -126,6 +127,15 @@ describe('ThrottleConfig', () => {
   ])('refuses a lease with %s', (_, options, problem) => {
     const x = { limit: 100, window: '1m', lease: true, ...options };
     expect(problemsOf({ policies: { x } }).join()).toMatch(problem);
+  });
+
+  it('refuses anything but yes and no for refuseEarly', () => {
+    expect(problemsOf({ refuseEarly: 'no' }).join()).toMatch(/`refuseEarly` to be true or false, got `"no"`/);
+    expect(problemsOf({ refuseEarly: false })).toEqual([]);
+  });
+
+  it('takes the connection as a key, and charges per call', () => {
+    expect(limit({ key: 'connection', per: 'call' })).toEqual([]);
   });
 
   describe('tiers', () => {

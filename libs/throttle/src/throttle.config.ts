@@ -30,6 +30,7 @@ export class ThrottleConfig {
   readonly partitionKeySecret: string | undefined;
   readonly proxy: TrustedProxies | undefined;
   readonly ipv6Prefix: number;
+  readonly refuseEarly: boolean;
   /** What is wrong with the options: when there is anything, the boot fails and nothing else here is of use. */
   readonly problems: readonly string[];
 
@@ -51,6 +52,7 @@ export class ThrottleConfig {
     this.partitionKeySecret = options.partitionKeySecret;
     this.proxy = options.proxy === undefined ? undefined : new TrustedProxies(options.proxy, problems);
     this.ipv6Prefix = options.ipv6Prefix ?? IPV6_PREFIX;
+    this.refuseEarly = options.refuseEarly ?? true;
     this.policies = new Map(
       Object.entries(policies).map(([name, limits]) => [
         name,
@@ -88,6 +90,9 @@ function problemsOf(options: ThrottleOptions): string[] {
     problems.push(
       `Expected \`canaryPercent\` (RATE_LIMIT_CANARY_PERCENT) to be from 0 to 100, got ${show(canaryPercent)}`,
     );
+  }
+  if (options.refuseEarly !== undefined && typeof options.refuseEarly !== 'boolean') {
+    problems.push(`Expected \`refuseEarly\` to be true or false, got ${show(options.refuseEarly)}`);
   }
   for (const name of ['tierOf', 'userOf', 'apiKeyOf'] as const) {
     if (options[name] !== undefined && typeof options[name] !== 'function') {

@@ -17,8 +17,8 @@ export class RateLimitExceededError extends HttpException {
         title: 'Request cannot be satisfied as assigned quota has been exceeded',
         status: HttpStatus.TOO_MANY_REQUESTS,
         detail,
-        errorCode: RateLimitExceededError.code,
         'violated-policies': decision.violated,
+        errorCode: RateLimitExceededError.code,
       },
       HttpStatus.TOO_MANY_REQUESTS,
     );
@@ -46,8 +46,8 @@ export class RateLimitUnavailableError extends HttpException {
         title: 'Service Unavailable',
         status: HttpStatus.SERVICE_UNAVAILABLE,
         detail,
-        errorCode: RateLimitUnavailableError.code,
         'violated-policies': decision.violated,
+        errorCode: RateLimitUnavailableError.code,
       },
       HttpStatus.SERVICE_UNAVAILABLE,
     );
@@ -60,15 +60,22 @@ export class RateLimitUnavailableError extends HttpException {
   }
 }
 
-/**
- * The error of a refusal, without a stack trace: a refusal is no fault to be traced, and the trace took more time than
- * anything else that an attack costs.
- */
+/** The error of a refusal in HTTP. */
 export function refusalOf(decision: Decision): RateLimitExceededError | RateLimitUnavailableError {
+  return untraced(() =>
+    isUnavailable(decision) ? new RateLimitUnavailableError(decision) : new RateLimitExceededError(decision),
+  );
+}
+
+/**
+ * Makes an error without a stack trace: a refusal is no fault to be traced, and the trace took more time than anything
+ * else that an attack costs.
+ */
+export function untraced<E extends Error>(make: () => E): E {
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 0;
   try {
-    return isUnavailable(decision) ? new RateLimitUnavailableError(decision) : new RateLimitExceededError(decision);
+    return make();
   } finally {
     Error.stackTraceLimit = stackTraceLimit;
   }

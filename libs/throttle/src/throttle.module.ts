@@ -2,12 +2,14 @@ import {
   Module,
   type DynamicModule,
   type FactoryProvider,
+  type NestModule,
   type OnApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
-import { DiscoveryModule, DiscoveryService, MetadataScanner } from '@nestjs/core';
+import { DiscoveryModule, DiscoveryService, HttpAdapterHost, MetadataScanner } from '@nestjs/core';
 import { HealthRegistry, InvalidOptionsError, RedisConnections, type Backend } from '@roost/redis';
 import { ClientAddresses } from './requests/client-address.resolver.js';
+import { EarlyRefusals } from './requests/early-refusals.js';
 import { HeldCharges } from './switching/held-charges.js';
 import { MemoryRateLimitStore } from './stores/memory-rate-limit.store.js';
 import { RateLimitPolicies } from './policies/rate-limit.policies.js';
@@ -77,14 +79,15 @@ const switching: FactoryProvider[] = [
   },
   {
     provide: HeldCharges,
-    inject: [RateLimitStore, MemoryRateLimitStore, InsuranceRateLimitStore, RedisOrders, RateLimitBugs],
+    inject: [RateLimitStore, MemoryRateLimitStore, InsuranceRateLimitStore, RedisOrders, RateLimitBugs, EarlyRefusals],
     useFactory: (
       redis: RateLimitStore,
       memory: MemoryRateLimitStore,
       insurance: InsuranceRateLimitStore,
       orders: RedisOrders,
       { report }: RateLimitBugs,
-    ) => new HeldCharges({ redis, memory, insurance }, orders, report),
+      early: EarlyRefusals,
+    ) => new HeldCharges({ redis, memory, insurance }, orders, report, (keys) => early.forget(keys)),
   },
   {
     provide: RateLimitRecords,
@@ -96,6 +99,7 @@ const switching: FactoryProvider[] = [
       InsuranceRateLimitStore,
       RedisOrders,
       RateLimitSubjects,
+      EarlyRefusals,
     ],
     useFactory: (
       config: ThrottleConfig,
@@ -105,6 +109,7 @@ const switching: FactoryProvider[] = [
       insurance: InsuranceRateLimitStore,
       orders: RedisOrders,
       subjects: RateLimitSubjects,
+      early: EarlyRefusals,
     ) =>
       new RateLimitRecords(
         backendOf(config, connections),
@@ -113,6 +118,7 @@ const switching: FactoryProvider[] = [
         orders,
         subjects,
         config.backend,
+        (keys) => early.forget(keys),
       ),
   },
 ];
@@ -143,6 +149,7 @@ const switching: FactoryProvider[] = [
     ...rolloutProviders,
     ClientAddresses,
     RateLimitSubjects,
+    EarlyRefusals,
     ThrottleMetrics,
     RateLimiter,
     Settlements,
@@ -153,11 +160,12 @@ const switching: FactoryProvider[] = [
     RateLimitRoutes,
     RateLimitSubjects,
     ClientAddresses,
+    EarlyRefusals,
     Settlements,
     ThrottleConfig,
   ],
 })
-export class ThrottleModule extends ConfigurableModuleClass implements OnModuleInit, OnApplicationShutdown {
+export class ThrottleModule extends ConfigurableModuleClass implements NestModule, OnModuleInit, OnApplicationShutdown {
   constructor(
     private readonly config: ThrottleConfig,
     private readonly connections: RedisConnections,
@@ -171,6 +179,8 @@ export class ThrottleModule extends ConfigurableModuleClass implements OnModuleI
     private readonly rollout: RateLimitRollout,
     private readonly metrics: ThrottleMetrics,
     private readonly shortcuts: RateLimitShortcuts,
+    private readonly early: EarlyRefusals,
+    private readonly adapters: HttpAdapterHost,
   ) {
     super();
   }
@@ -182,6 +192,11 @@ export class ThrottleModule extends ConfigurableModuleClass implements OnModuleI
 
   static forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
     return super.forRootAsync(options);
+  }
+
+  /** Nest calls this after the application's own hooks were added to the server, and before its routes. */
+  configure(): void {
+    this.early.serve(this.adapters.httpAdapter);
   }
 
   onModuleInit(): void {

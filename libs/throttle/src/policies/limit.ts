@@ -28,6 +28,7 @@ export interface Limit {
   readonly cost: Exclude<LimitOptions['cost'], undefined>;
   readonly count: CountedOutcomes;
   readonly block: Omit<BlockRule, 'violations'> | undefined;
+  readonly per: 'request' | 'call';
   readonly outage: OutagePolicy;
   readonly mode: LimitMode;
   readonly lease?: boolean;
@@ -115,6 +116,7 @@ function complete(options: LimitOptions, name: string, part: string, outage: Out
     cost: options.cost ?? 1,
     count: options.count ?? 'all',
     block: options.block && valid ? completeBlock(options.block) : undefined,
+    per: options.per ?? 'request',
     outage: options.outage ?? outage,
     mode: options.mode ?? 'enforce',
     lease: options.lease ?? false,
@@ -129,7 +131,7 @@ function completeBlock({ after, for: duration, within = DEFAULT_WITHIN }: BlockO
 function problemsOf(options: LimitOptions, { tiered, tiers }: Defaults): string[] {
   if (typeof options !== 'object' || options === null) return [`expected { limit, window, … }, got ${show(options)}`];
   const problems: string[] = [];
-  const { limit, key, cost, outage } = options;
+  const { limit, key, cost, per, outage } = options;
   for (const name of Object.keys(options)) {
     if (!KNOWN_OPTIONS.has(name)) problems.push(`Unknown option \`${name}\``);
   }
@@ -137,8 +139,11 @@ function problemsOf(options: LimitOptions, { tiered, tiers }: Defaults): string[
   if (limit === 'byTier' && !tiered)
     problems.push("`limit: 'byTier'` needs `tiers` and `tierOf` in the module's options");
   if (limit === 'byTier') problems.push(...(tiers?.problemsWith(algorithmOf(options)) ?? []));
-  if (key !== undefined && typeof key !== 'function' && !['ip', 'user', 'apiKey'].includes(key)) {
-    problems.push(`Expected \`key\` to be 'ip', 'user', 'apiKey' or a function, got ${show(key)}`);
+  if (key !== undefined && typeof key !== 'function' && !['ip', 'user', 'apiKey', 'connection'].includes(key)) {
+    problems.push(`Expected \`key\` to be 'ip', 'user', 'apiKey', 'connection' or a function, got ${show(key)}`);
+  }
+  if (per !== undefined && per !== 'request' && per !== 'call') {
+    problems.push(`Expected \`per\` to be 'request' or 'call', got ${show(per)}`);
   }
   if (cost !== undefined && typeof cost !== 'function' && !isCost(cost)) {
     problems.push(`Expected \`cost\` to be a non-negative integer or a function, got ${show(cost)}`);

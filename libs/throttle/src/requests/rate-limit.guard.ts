@@ -1,97 +1,158 @@
-import { Injectable, Logger, type CanActivate, type ExecutionContext } from '@nestjs/common';
-import { HttpAdapterHost } from '@nestjs/core';
-import { attachDecision, decisionOf, type Decision } from '../decision.js';
+import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { attachDecision, bothOf, decisionOf, type Decision } from '../decision.js';
 import { isCost, type Limit } from '../policies/limit.js';
-import { exposedHeaders, headersOf } from './rate-limit.headers.js';
 import { RateLimitRoutes } from '../policies/rate-limit.routes.js';
-import { RateLimitSubjects } from './rate-limit.subjects.js';
-import { Settlements } from './settlements.js';
-import type { Charge } from '../switching/rate-limit.switch.js';
 import { RateLimiter } from '../rate-limiter.service.js';
+import type { Charge } from '../switching/charge.js';
 import { ThrottleConfig } from '../throttle.config.js';
-import { InvalidCostError, refusalOf } from '../throttle.errors.js';
+import { InvalidCostError } from '../throttle.errors.js';
+import { httpRequestOf, httpResponseOf } from './caller.js';
+import { EarlyRefusals } from './early-refusals.js';
+import { notePassage, passageOf, remainderOf, type Passage } from './passages.js';
+import { RateLimitSubjects } from './rate-limit.subjects.js';
+import { Refusals } from './refusals.js';
+import { tellOf } from './response-headers.js';
+import { Settlements } from './settlements.js';
 
-const EXPOSE_HEADERS = 'Access-Control-Expose-Headers';
+/** One call of a handler that the guard decides about. */
+interface Call {
+  readonly context: ExecutionContext;
+  /** What the decision is kept on: the HTTP request, or what stands for it. */
+  readonly holder: object;
+  readonly arrivedAt: number;
+  /** Of {@link EarlyRefusals}. */
+  readonly epoch: number;
+}
 
 /**
- * Applies the limits of `@RateLimit` to HTTP requests, and puts the headers on their answers. Comes with the decorator;
- * made global, it does not count twice. Other contexts (WebSocket, GraphQL, RPC) pass uncounted, with one warning each.
+ * Applies the limits of `@RateLimit` to HTTP requests, GraphQL resolvers, WebSocket and RPC messages, and puts the
+ * headers on HTTP answers. Comes with the decorator; made global, it does not count twice.
  */
 @Injectable()
 export class RateLimitGuard implements CanActivate {
-  readonly #logger = new Logger('RateLimit');
-  readonly #uncounted = new Set<unknown>();
+  readonly #refusals = new Refusals();
 
   constructor(
     private readonly limiter: RateLimiter,
     private readonly routes: RateLimitRoutes,
     private readonly subjects: RateLimitSubjects,
-    private readonly adapters: HttpAdapterHost,
     private readonly settlements: Settlements,
+    private readonly early: EarlyRefusals,
     private readonly config: ThrottleConfig,
   ) {}
 
   canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     const limits = this.routes.of(context.getClass(), context.getHandler() as never);
     if (limits.length === 0) return true;
-    if (context.getType() !== 'http') return this.#passUncounted(context);
-    // The guard may be both global and on the route, or on class and method: one request is counted once.
-    if (decisionOf(context.switchToHttp().getRequest()) !== undefined) return true;
-    return this.#check(limits, context);
+    const request = httpRequestOf(context);
+    // A message of a WebSocket or a broker is a request of its own: its arguments are what all its guards share.
+    const holder = request === undefined ? context.getArgs() : (request.raw ?? request);
+    const earlier = passageOf(holder);
+    return earlier === undefined
+      ? this.#charge(limits, context, holder, undefined)
+      : this.#chargeRest(limits, context, holder, earlier);
   }
 
-  async #check(limits: readonly Limit[], context: ExecutionContext): Promise<boolean> {
-    const decision = await this.limiter.decide(await this.#charges(limits, context), 'consume');
-    const http = context.switchToHttp();
-    attachDecision(http.getRequest(), decision);
-    this.#setHeaders(decision, http.getResponse());
+  #charge(
+    limits: readonly Limit[],
+    context: ExecutionContext,
+    holder: object,
+    earlier: Passage | undefined,
+  ): boolean | Promise<boolean> {
+    const call = { context, holder, arrivedAt: performance.now(), epoch: this.early.epoch };
+    const charges = this.#charges(limits, context);
+    const outcome = Array.isArray(charges)
+      ? this.#decide(charges, call)
+      : charges.then((found) => this.#decide(found, call));
+    notePassage(holder, { limits, call: context, outcome, earlier });
+    return outcome;
+  }
+
+  /** The guard may be both global and on the route, on class and method, and on many resolvers of one request. */
+  async #chargeRest(
+    limits: readonly Limit[],
+    context: ExecutionContext,
+    holder: object,
+    earlier: Passage,
+  ): Promise<boolean> {
+    const { open, settled } = remainderOf(limits, context, earlier);
+    const outcomes = open.length === 0 ? settled : [...settled, this.#charge(open, context, holder, earlier)];
+    return (await Promise.all(outcomes)).every(Boolean);
+  }
+
+  #decide(charges: readonly Charge[], call: Call): boolean | Promise<boolean> {
+    const decided = this.limiter.decide(charges, 'consume');
+    return 'then' in decided
+      ? decided.then((decision) => this.#apply(decision, charges, call))
+      : this.#apply(decided, charges, call);
+  }
+
+  #apply(decision: Decision, charges: readonly Charge[], call: Call): boolean | Promise<boolean> {
+    const { context, holder } = call;
+    const before = decisionOf(holder);
+    const whole = before === undefined ? decision : bothOf(before, decision);
+    attachDecision(holder, whole);
+    const response = httpResponseOf(context);
+    const type = context.getType<string>();
+    if (response !== undefined) tellOf(whole, response, this.config, type === 'http' && !decision.allowed);
     if (decision.allowed) {
-      this.settlements.track(decision, context, http.getResponse());
+      this.settlements.track(decision, context, response);
       return true;
     }
-    throw refusalOf(decision);
+    if (type === 'http' && before === undefined && isUnchanged(this)) {
+      this.early.learn(context.getArgByIndex(0), { ...call, decision, charges });
+    }
+    return this.#refuse(type, decision);
   }
 
-  async #charges(limits: readonly Limit[], context: ExecutionContext): Promise<Charge[]> {
+  async #refuse(type: string, decision: Decision): Promise<never> {
+    throw await this.#refusals.of(type, decision);
+  }
+
+  /** At once where nothing has to be waited for, which is the rule: a promise costs as much as the rest. */
+  #charges(limits: readonly Limit[], context: ExecutionContext): Charge[] | Promise<Charge[]> {
     const charges: Charge[] = [];
-    let tier: string | null | undefined;
-    let tierKnown = false;
-    for (const limit of limits) {
-      let { quota } = limit;
-      if (quota === 'byTier') {
-        if (!tierKnown) tier = await this.config.options.tierOf!(context);
-        tierKnown = true;
-        quota = this.config.tiers!.quotaOf(tier);
-      }
+    for (let i = 0; i < limits.length; i++) {
+      const limit = limits[i]!;
+      const { quota } = limit;
       if (quota === 'unlimited') continue;
-      const cost = typeof limit.cost === 'number' ? limit.cost : limit.cost(context);
-      if (!isCost(cost)) throw new InvalidCostError(cost);
+      if (quota === 'byTier') return this.#slowly(charges, limits, i, context);
       const subject = this.subjects.of(limit, context);
-      charges.push({ limit, quota, subject: typeof subject === 'string' ? subject : await subject, cost });
+      if (typeof subject !== 'string') return this.#slowly(charges, limits, i, context, subject);
+      charges.push({ limit, quota, subject, cost: costOf(limit, context) });
     }
     return charges;
   }
 
-  #setHeaders(decision: Decision, response: unknown): void {
-    const adapter = this.adapters.httpAdapter;
-    if (decision.policies.length === 0 || adapter.isHeadersSent(response)) return;
-    const { headers, exposeHeaders } = this.config;
-    for (const [name, value] of headersOf(decision, headers)) adapter.setHeader(response, name, value);
-    if (exposeHeaders) {
-      const already = adapter.getHeader(response, EXPOSE_HEADERS) as string | undefined;
-      adapter.setHeader(response, EXPOSE_HEADERS, exposedHeaders(headers, already));
+  /** The rest of the charges, from the first that has to be waited for. */
+  async #slowly(
+    charges: Charge[],
+    limits: readonly Limit[],
+    from: number,
+    context: ExecutionContext,
+    begun?: Promise<string>,
+  ): Promise<Charge[]> {
+    const first = await begun;
+    const { tierOf } = this.config.options;
+    const tier = limits.some(({ quota }) => quota === 'byTier') ? await tierOf!(context) : undefined;
+    for (let i = from; i < limits.length; i++) {
+      const limit = limits[i]!;
+      const quota = limit.quota === 'byTier' ? this.config.tiers!.quotaOf(tier) : limit.quota;
+      if (quota === 'unlimited') continue;
+      const subject = i === from && first !== undefined ? first : await this.subjects.of(limit, context);
+      charges.push({ limit, quota, subject, cost: costOf(limit, context) });
     }
-    if (decision.allowed) return;
-    // Set here, because Nest's own exception filter would answer with application/json.
-    adapter.setHeader(response, 'Content-Type', 'application/problem+json; charset=utf-8');
+    return charges;
   }
+}
 
-  #passUncounted(context: ExecutionContext): true {
-    const handler = context.getHandler();
-    if (this.#uncounted.has(handler)) return true;
-    this.#uncounted.add(handler);
-    const place = `${context.getClass().name}.${handler.name}`;
-    this.#logger.warn(`@RateLimit on ${place} limits HTTP only; its ${context.getType()} calls pass uncounted.`);
-    return true;
-  }
+function costOf({ cost }: Limit, context: ExecutionContext): number {
+  const taken = typeof cost === 'number' ? cost : cost(context);
+  if (!isCost(taken)) throw new InvalidCostError(taken);
+  return taken;
+}
+
+/** A guard that somebody has derived may let pass whom this one refuses, by whatever it looks at. */
+function isUnchanged(guard: RateLimitGuard): boolean {
+  return Object.getPrototypeOf(guard) === RateLimitGuard.prototype;
 }

@@ -1,17 +1,13 @@
 import { Injectable, type ExecutionContext } from '@nestjs/common';
+import { graphqlRequestOf, graphqlUserOf, httpRequestOf, type RequestLike } from './caller.js';
 import { networkOf } from './client-address.js';
 import { ClientAddresses } from './client-address.resolver.js';
+import { SocketClients } from './socket-clients.js';
 import { Memo } from '../stores/memo.js';
 import { CountedSubject, subjectDigest, type SubjectKind } from '../stores/rate-limit.keys.js';
 import type { Limit } from '../policies/limit.js';
 import { ThrottleConfig } from '../throttle.config.js';
 import { InvalidSubjectError } from '../throttle.errors.js';
-
-/** What is read of an HTTP request; all of it may be missing. */
-interface HttpRequest {
-  readonly headers?: Readonly<Record<string, string | string[] | undefined>>;
-  readonly user?: { readonly id?: unknown; readonly sub?: unknown } | null;
-}
 
 /** So many subjects of a kind, and up to twice as many, need not be digested anew. */
 const REMEMBERED = 10_000;
@@ -21,6 +17,7 @@ const LONGEST_REMEMBERED = 128;
 /** Finds whom a limit counts, as the digest that stands in keys. */
 @Injectable()
 export class RateLimitSubjects {
+  readonly #clients = new SocketClients();
   // A digest costs more than all the rest of a decision in memory.
   readonly #known: Readonly<Record<SubjectKind, Memo<CountedSubject>>> = {
     ip: new Memo(REMEMBERED),
@@ -38,18 +35,16 @@ export class RateLimitSubjects {
   /** Whom a request is counted as; at once where nothing has to be waited for. */
   of({ key }: Limit, context: ExecutionContext): string | Promise<string> {
     if (key === 'ip') return this.#byAddress(context);
-    if (key === 'connection') return this.#byAddress(context);
-    const { userOf = defaultUserOf, apiKeyOf = defaultApiKeyOf } = this.config.options;
-    const found =
-      key === 'user'
-        ? userOf(context)
-        : key === 'apiKey'
-          ? apiKeyOf(context)
-          : key(context, this.addresses.exactly(requestOf(context)));
+    const found = this.#find(key, context);
     const kind = kindOf(key);
     return isThenable(found)
       ? found.then((subject) => this.#byName(kind, subject, context))
       : this.#byName(kind, found, context);
+  }
+
+  /** The address that a request is counted by, in the form in which it is counted. */
+  addressOf(request: RequestLike | undefined): string {
+    return this.addresses.of(request);
   }
 
   /** Whom a limit counts when the caller names the subject: the same as when a request of that subject came in. */
@@ -65,13 +60,44 @@ export class RateLimitSubjects {
     return digests[0] === digests[1] ? digests.slice(1) : digests;
   }
 
+  #find(key: Exclude<Limit['key'], 'ip'>, context: ExecutionContext): unknown {
+    if (typeof key === 'function') return key(context, this.addresses.exactly(this.#requestOf(context)));
+    const { userOf, apiKeyOf } = this.config.options;
+    if (key === 'user') return userOf ? userOf(context) : this.#userOf(context);
+    if (key === 'apiKey') return apiKeyOf ? apiKeyOf(context) : this.#apiKeyOf(context);
+    return context.getType() === 'ws' ? this.#clients.idOf(context.getArgByIndex(0)) : undefined;
+  }
+
+  #userOf(context: ExecutionContext): unknown {
+    if (context.getType() === 'ws') return this.#clients.userOf(context.getArgByIndex(0));
+    const user = this.#requestOf(context)?.user ?? graphqlUserOf(context);
+    return user?.id ?? user?.sub;
+  }
+
+  #apiKeyOf(context: ExecutionContext): unknown {
+    if (context.getType() === 'ws') return this.#clients.apiKeyOf(context.getArgByIndex(0));
+    return apiKeyIn(this.#requestOf(context));
+  }
+
+  #requestOf(context: ExecutionContext): RequestLike | undefined {
+    switch (context.getType<string>()) {
+      case 'graphql':
+        return graphqlRequestOf(context);
+      case 'ws':
+        return this.#clients.handshakeOf(context.getArgByIndex(0));
+      default:
+        return httpRequestOf(context);
+    }
+  }
+
   #byName(kind: SubjectKind, subject: unknown, context: ExecutionContext): string {
     const named = (typeof subject === 'string' && subject !== '') || typeof subject === 'number';
     return named ? this.#counted(kind, String(subject)).digest : this.#byAddress(context);
   }
 
   #byAddress(context: ExecutionContext): string {
-    return this.#counted('ip', this.addresses.of(requestOf(context))).digest;
+    if (context.getType() === 'rpc') return this.#counted('ip', placeOf(context)).digest;
+    return this.#counted('ip', this.addressOf(this.#requestOf(context))).digest;
   }
 
   #network(subject: string): string {
@@ -97,20 +123,17 @@ function kindOf(key: Limit['key']): SubjectKind {
   return typeof key === 'function' ? 'custom' : key;
 }
 
-function defaultUserOf(context: ExecutionContext): string | number | undefined {
-  const user = requestOf(context)?.user;
-  return (user?.id ?? user?.sub) as string | number | undefined;
-}
-
-function defaultApiKeyOf(context: ExecutionContext): string | undefined {
-  const header = requestOf(context)?.headers?.['x-api-key'];
+/** The API key of a request where the module's options do not say. */
+export function apiKeyIn(request: RequestLike | undefined): string | undefined {
+  const header = request?.headers?.['x-api-key'];
   return Array.isArray(header) ? header[0] : header;
 }
 
-function requestOf(context: ExecutionContext): HttpRequest | undefined {
-  return context.switchToHttp().getRequest<HttpRequest | undefined>();
+/** Messages of a broker come from no address: all of one handler are counted together. */
+function placeOf(context: ExecutionContext): string {
+  return `rpc:${context.getClass().name}.${context.getHandler().name}`;
 }
 
-function isThenable<T>(value: T | Promise<T>): value is Promise<T> {
+function isThenable(value: unknown): value is Promise<unknown> {
   return typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
 }

@@ -49,6 +49,11 @@ export class RateLimitShortcuts implements OnModuleDestroy {
     this.#unfollow = backend.onChange(() => refusals.forgetAll());
   }
 
+  /** Whether whatever is given back anywhere becomes known here: see `RejectCache.follow`. */
+  get listening(): boolean {
+    return this.#refusing?.listening ?? false;
+  }
+
   /**
    * Gives back what is leased, while Redis is still there, and stops listening; the requests that are to finish are
    * decided as before.

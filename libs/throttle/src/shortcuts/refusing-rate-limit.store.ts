@@ -77,6 +77,11 @@ export class RefusingRateLimitStore extends ShortcutStore {
     return this.#returning(keys, () => this.inner.reset(keys));
   }
 
+  /** Whether whatever is given back anywhere becomes known here. The first question begins to listen. */
+  get listening(): boolean {
+    return this.#news.listening;
+  }
+
   /** Stops listening. */
   close(): void {
     this.#news.close();

@@ -2,6 +2,7 @@ import type { Quota } from '../algorithms/algorithm.js';
 import type { LimitRequest, LimitVerdict, StoreVerdict } from '../stores/rate-limit.store.js';
 import { LEASE_MS } from './lease.js';
 import { Recency } from '../stores/recency.js';
+import type { OnForgotten } from './forgotten-keys.js';
 
 export interface RejectCacheOptions {
   /** How many refused subjects are remembered; beyond it the one unused for longest is forgotten. */
@@ -41,6 +42,7 @@ export class RejectCache {
   // An answer that was under way when its key was forgotten is older than that.
   readonly #forgottenAt = new Map<string, number>();
   #allForgottenAt = -Infinity;
+  readonly #followers: OnForgotten[] = [];
 
   constructor({ maxEntries, nowMs = () => performance.now() }: RejectCacheOptions) {
     this.#maxEntries = maxEntries;
@@ -80,9 +82,15 @@ export class RejectCache {
     }
   }
 
+  /** Calls back whenever refusals are forgotten: what was concluded from them no longer holds either. */
+  follow(follower: OnForgotten): void {
+    this.#followers.push(follower);
+  }
+
   /** Something was given back under these keys: what is known of them no longer holds. */
-  forget(names: Iterable<string>): void {
+  forget(names: readonly string[]): void {
     const now = this.#nowMs();
+    for (const follower of this.#followers) follower(names);
     for (const name of names) {
       const entry = this.#refusals.find(name);
       if (entry) this.#refusals.delete(entry);
@@ -94,6 +102,7 @@ export class RejectCache {
   }
 
   forgetAll(): void {
+    for (const follower of this.#followers) follower(undefined);
     this.#refusals.clear();
     this.#forgottenAt.clear();
     this.#allForgottenAt = this.#nowMs();

@@ -21,6 +21,8 @@ export class HeldCharges {
     private readonly orders: RedisOrders,
     /** Called when a store refused for another reason than an outage. */
     private readonly onBug: (error: unknown) => void,
+    /** Called with the names of keys under which something was given back. */
+    private readonly onReturned: (keys: readonly string[]) => void = () => undefined,
   ) {
     this.#renewals = new SlotRenewals((place, slots) => this.#renew(place, slots));
   }
@@ -75,6 +77,9 @@ export class HeldCharges {
     } catch (error) {
       this.onBug(error);
       return 0;
+    } finally {
+      const all = [...settlements.memory, ...settlements.insurance, ...settlements.redis];
+      this.onReturned(all.filter((each) => each.cost < each.held).map(({ key }) => key.name));
     }
   }
 

@@ -21,28 +21,36 @@ export class RateLimitRecords {
     private readonly orders: RedisOrders,
     private readonly subjects: RateLimitSubjects,
     private readonly mode: BackendMode | undefined,
+    /** Called with the names of keys whose refusals may be over. */
+    private readonly onForgotten: (keys: readonly string[]) => void = () => undefined,
   ) {}
 
   /** Forgets counts, blocks and refusals. Resolves to how many there were; what waits for Redis is not among them. */
   async reset(limits: Iterable<Limit>, subjectOf: SubjectOf): Promise<number> {
     const all = [...limits];
     const keys = [...this.#keys(all, subjectOf), ...this.#violationKeys(all, subjectOf)];
-    const here = await this.#here((store) => store.reset(keys));
-    return this.#onlyHere ? here : here + (await this.orders.reset(keys));
+    return this.#returning(keys, async () => {
+      const here = await this.#here((store) => store.reset(keys));
+      return this.#onlyHere ? here : here + (await this.orders.reset(keys));
+    });
   }
 
   /** Refuses for so long: in this process at once, whatever Redis does. */
   async block(limits: Iterable<Limit>, subjectOf: SubjectOf, forMs: number): Promise<void> {
     const keys = this.#keys(limits, subjectOf);
-    for (const store of this.local) await store.block(keys, forMs);
-    if (!this.#onlyHere) await this.orders.block(keys, forMs);
+    await this.#returning(keys, async () => {
+      for (const store of this.local) await store.block(keys, forMs);
+      if (!this.#onlyHere) await this.orders.block(keys, forMs);
+    });
   }
 
   /** Resolves to how many blocks there were; what waits for Redis is not among them. */
   async unblock(limits: Iterable<Limit>, subjectOf: SubjectOf): Promise<number> {
     const keys = this.#keys(limits, subjectOf);
-    const here = await this.#here((store) => store.unblock(keys));
-    return this.#onlyHere ? here : here + (await this.orders.unblock(keys));
+    return this.#returning(keys, async () => {
+      const here = await this.#here((store) => store.unblock(keys));
+      return this.#onlyHere ? here : here + (await this.orders.unblock(keys));
+    });
   }
 
   /** How many refusals are remembered: each is counted on one side. Without Redis, those of this process. */
@@ -55,6 +63,15 @@ export class RateLimitRecords {
     } catch (error) {
       if (isRedisUnavailable(error)) return here;
       throw error;
+    }
+  }
+
+  /** Also when it failed: it may have happened all the same. */
+  async #returning<T>(keys: readonly Key[], change: () => Promise<T>): Promise<T> {
+    try {
+      return await change();
+    } finally {
+      this.onForgotten(keys.map(({ name }) => name));
     }
   }
 

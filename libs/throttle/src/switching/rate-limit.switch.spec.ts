@@ -76,6 +76,7 @@ const charge = (overrides: Partial<Limit> & { most?: number; subject?: string; c
       algorithm: 'gcra',
       key: 'user',
       cost: 1,
+      per: 'request',
       count: 'all',
       block: undefined,
       outage: 'local',
