@@ -77,7 +77,7 @@ export class RateLimitGuard implements CanActivate {
   ): Promise<boolean> {
     const { open, settled } = remainderOf(limits, context, earlier);
     const outcomes = open.length === 0 ? settled : [...settled, this.#charge(open, context, holder, earlier)];
-    return (await Promise.all(outcomes)).every(Boolean);
+    return (await Promise.all(outcomes.map((each) => Promise.resolve(each)))).every(Boolean);
   }
 
   #decide(charges: readonly Charge[], call: Call): boolean | Promise<boolean> {
