@@ -1,3 +1,5 @@
+import type { Key } from '@roost/redis';
+import { LimitKey } from './rate-limit.keys.js';
 import { Recency, type Entry } from './recency.js';
 
 /** What matters until some moment. */
@@ -28,6 +30,14 @@ export class BoundedEntries<Value extends Expiring> {
 
   find(name: string): Entry<Value> | undefined {
     return this.#entries.find(name);
+  }
+
+  /** The entry of a key, at once when it was found by this key before. */
+  of(key: Key): Entry<Value> | undefined {
+    if (!(key instanceof LimitKey)) return this.find(key.name);
+    const found = key.found as Entry<Value> | undefined;
+    if (found !== undefined && this.#entries.has(found)) return found;
+    return (key.found = this.find(key.name));
   }
 
   /** Notes that it was used just now. */

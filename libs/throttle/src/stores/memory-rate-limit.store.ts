@@ -105,8 +105,7 @@ export class MemoryRateLimitStore extends RateLimitStore {
   }
 
   violations(keys: readonly Key[]): Promise<readonly number[]> {
-    const nowUs = this.#nowUs();
-    return atOnce(() => keys.map(({ name }) => this.#violations(name, nowUs)));
+    return atOnce(() => keys.map(({ name }) => this.#violations(name, this.#nowUs())));
   }
 
   reset(keys: readonly Key[]): Promise<number> {
@@ -137,17 +136,33 @@ export class MemoryRateLimitStore extends RateLimitStore {
   #decide(limits: readonly LimitRequest[], mode: DecideMode): StoreVerdict {
     checkRequests(limits, mode);
     const nowUs = this.#nowUs();
-    if (limits.length === 1) {
-      const looked = this.#look(limits[0]!, nowUs);
-      return { allowed: looked.fits, limits: [this.#answer(limits[0]!, looked, looked.fits, mode, nowUs)] };
-    }
+    if (limits.length === 1) return this.#decideOne(limits[0]!, mode, nowUs);
     const all = limits.map((limit) => this.#look(limit, nowUs));
     const allowed = all.every(({ fits }) => fits);
     return { allowed, limits: limits.map((limit, i) => this.#answer(limit, all[i]!, allowed, mode, nowUs)) };
   }
 
+  /** The usual case is answered without what is only kept between looking and answering. */
+  #decideOne(limit: LimitRequest, mode: DecideMode, nowUs: number): StoreVerdict {
+    const { key, cost } = limit;
+    const entry = this.#entries.of(key);
+    const tally = entry?.value;
+    if (tally !== undefined && !(tally instanceof Block) && mode === 'consume' && cost > 0 && !neverFits(limit, cost)) {
+      const algorithm = algorithms[limit.algorithm];
+      const snapshot = (tally as Tally).look(limit, nowUs);
+      if (algorithm.fits(snapshot, limit, cost, nowUs)) {
+        const after = algorithm.charged(snapshot, limit, cost);
+        (tally as Tally).charge(limit, nowUs);
+        this.#entries.use(entry!);
+        return { allowed: true, limits: [verdictOf(algorithm, after, limit, cost, nowUs, true)] };
+      }
+    }
+    const looked = this.#look(limit, nowUs);
+    return { allowed: looked.fits, limits: [this.#answer(limit, looked, looked.fits, mode, nowUs)] };
+  }
+
   #look(limit: LimitRequest, nowUs: number): Looked {
-    const entry = this.#entries.find(limit.key.name);
+    const entry = this.#entries.of(limit.key);
     const found = entry?.value;
     const blockedUs = found instanceof Block ? Math.max(found.expiresUs - nowUs, 0) : 0;
     const tally = found === undefined || found instanceof Block ? this.#tallies.of(limit.algorithm) : (found as Tally);

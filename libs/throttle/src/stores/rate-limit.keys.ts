@@ -44,6 +44,12 @@ export function limitKey(algorithm: AlgorithmName | 'violations', policy: string
   return keyOf[algorithm].of({ policy, subject });
 }
 
+/** A key that may be asked about again and again. */
+export class LimitKey extends Key {
+  /** What was found under it in this process: looked at first the next time. */
+  found: unknown = undefined;
+}
+
 /** The keys of one limit: what is the same for all of its subjects is made once, at the first of them. */
 export class LimitKeys {
   #head = '';
@@ -58,7 +64,7 @@ export class LimitKeys {
   /** Like {@link limitKey}; the subject has to be a digest, which stands in keys as it is. */
   of(subject: string): Key {
     if (this.#head === '') this.#learn(subject);
-    return new Key(this.#head + subject, this.#slot);
+    return new LimitKey(this.#head + subject, this.#slot);
   }
 
   /** Where refusals of a subject by this limit are counted. */

@@ -45,4 +45,18 @@ describe('Recency', () => {
     for (let i = 0; i < 100_000; i++) recency.use(recency.find('7')!);
     expect(performance.now() - startedAt).toBeLessThan(1_000); // was ten seconds with a Map that keeps the order
   });
+
+  it('tells whether an entry that was found earlier is still there, and cuts off those that are not', () => {
+    const [recency, other] = [new Recency<number>(), new Recency<number>()];
+    for (const name of ['a', 'b', 'c']) recency.add(name, 0);
+    other.add('a', 0);
+    const [a, b, c] = ['a', 'b', 'c'].map((name) => recency.find(name)!);
+    expect([recency.has(a!), other.has(a!)]).toEqual([true, false]);
+    recency.delete(b!);
+    recency.add('b', 1);
+    expect([recency.has(b!), recency.has(recency.find('b')!)]).toEqual([false, true]);
+    recency.clear();
+    expect([a, b, c].map((entry) => recency.has(entry!))).toEqual([false, false, false]);
+    for (const entry of [a, b, c]) expect([entry!.older, entry!.newer]).toEqual([entry, entry]);
+  });
 });

@@ -6,6 +6,8 @@ export interface Entry<Value> {
   newer: Entry<Value>;
   /** Whether it is still there: it may have been deleted since it was found. */
   listed: boolean;
+  /** Where it is, or was. */
+  readonly among: object;
 }
 
 /**
@@ -39,7 +41,7 @@ export class Recency<Value> {
   /** Adds a name that is not there, as just used. */
   add(name: string, value: Value): void {
     const end = this.#end;
-    const entry = { name, value, older: end.older, newer: end, listed: true };
+    const entry = { name, value, older: end.older, newer: end, listed: true, among: this };
     end.older = end.older.newer = entry;
     this.#entries.set(name, entry);
   }
@@ -54,13 +56,24 @@ export class Recency<Value> {
     end.older = end.older.newer = entry;
   }
 
+  /** Whether an entry that was found earlier is still there. */
+  has(entry: Entry<Value>): boolean {
+    return entry.listed && entry.among === this;
+  }
+
   delete(entry: Entry<Value>): void {
     unlink(entry);
+    // Whoever still holds it must not hold its former neighbours.
+    entry.older = entry.newer = entry;
     entry.listed = false;
     this.#entries.delete(entry.name);
   }
 
   clear(): void {
+    for (const entry of this.#entries.values()) {
+      entry.older = entry.newer = entry;
+      entry.listed = false;
+    }
     this.#entries.clear();
     this.#end.older = this.#end.newer = this.#end;
   }
