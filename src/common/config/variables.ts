@@ -75,6 +75,19 @@ export const variables = z.object({
     description: 'How many processes serve this app: while Redis is lost each allows its share of a limit.',
     expected: 'to be a whole number from 1 to 10000',
   }),
+  ROOST_PROXY: noted(
+    z
+      .string()
+      .regex(/^(\d{1,2}|cloudflare|aws-alb|gcp|[\da-f.:/]+(,[\da-f.:/]+)*)$/i)
+      .optional(),
+    {
+      description:
+        'The proxies before this service, so that limits by address count clients: how many there are (0: none), their networks, or `cloudflare`, `aws-alb`, `gcp`. Unset: X-Forwarded-For is believed of nobody.',
+      expected:
+        'to be a number of proxies, networks such as `10.0.0.0/8,fd00::/8`, or `cloudflare`, `aws-alb` or `gcp`',
+      example: '1',
+    },
+  ),
   ROOST_DRAIN_MS: noted(whole(0, 600_000).optional(), {
     description:
       'How long after SIGTERM the server still answers, so that balancers see /readyz fail and go elsewhere. Unset: 5000 in production, else 0.',

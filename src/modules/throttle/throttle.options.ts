@@ -1,11 +1,12 @@
-import type { ThrottleOptions } from '@roost/throttle';
+import type { ProxyOptions, ProxyPreset, ThrottleOptions } from '@roost/throttle';
 import type { Config } from '../../common/config/index.js';
 import { claimedUser, tierOf } from './subjects.js';
 
 /** Every rate limit of this service. */
 export const policies = {
   login: [
-    { name: 'user', limit: 5, window: '1m', key: claimedUser },
+    // A log, not the default: 5 in any minute, never a burst and then some more.
+    { name: 'user', limit: 5, window: '1m', algorithm: 'sliding-log', key: claimedUser },
     { name: 'address', limit: 100, window: '1m', key: 'ip' },
   ],
   quotes: { limit: 'byTier', key: 'apiKey' },
@@ -28,5 +29,15 @@ export function throttleOptions(config: Config): ThrottleOptions {
     backend: config.RATE_LIMIT_BACKEND,
     canaryPercent: config.RATE_LIMIT_CANARY_PERCENT,
     replicas: config.ROOST_REPLICAS,
+    proxy: proxyOf(config.ROOST_PROXY),
   };
+}
+
+const presets: readonly ProxyPreset[] = ['cloudflare', 'aws-alb', 'gcp'];
+
+/** What the variable ROOST_PROXY means. */
+export function proxyOf(text: string | undefined): ProxyOptions | undefined {
+  if (text === undefined) return undefined;
+  if (/^\d+$/.test(text)) return { hops: Number(text) };
+  return presets.find((preset) => preset === text) ?? { cidrs: text.split(',') };
 }
