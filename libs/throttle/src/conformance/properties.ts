@@ -94,15 +94,12 @@ function timed(steps: readonly Step[]): { us: number; cost: number }[] {
 function mostBetween({ limit, windowMs, algorithm, calendar }: Ask, fromUs: number, toUs: number): number {
   const windowUs = windowMs * 1_000;
   const lasts = toUs - fromUs;
-  switch (algorithm) {
-    case 'gcra':
-      return limit + Math.floor(lasts / (windowUs / limit));
-    case 'sliding-log':
-    case 'concurrency': // nobody gives back here, so that slots last for their lease
-      return limit * (Math.floor(lasts / windowUs) + 1);
-    case 'calendar':
-      if (calendar!.timeZone !== 'UTC') return limit * (Math.floor(lasts / (windowUs - 3_600_000_000)) + 2);
-  }
+  if (algorithm === 'gcra') return limit + Math.floor(lasts / (windowUs / limit));
+  // Nobody gives back here, so that slots last for their lease.
+  const eachLasts = algorithm === 'sliding-log' || algorithm === 'concurrency';
+  if (eachLasts) return limit * (Math.floor(lasts / windowUs) + 1);
+  // A day lasts 23 hours at least, and begins anywhere.
+  if (calendar && calendar.timeZone !== 'UTC') return limit * (Math.floor(lasts / (windowUs - 3_600_000_000)) + 2);
   const windows = Math.floor((EPOCH_US + toUs) / windowUs) - Math.floor((EPOCH_US + fromUs) / windowUs) + 1;
   return limit * windows;
 }

@@ -1,6 +1,7 @@
 import type { Key } from '@roost/redis';
 import { neverFits } from '../algorithms/algorithm.js';
 import { algorithms, blockedVerdict, verdictOf } from '../algorithms/verdict.js';
+import { atOnce } from './at-once.js';
 import { BoundedEntries } from './bounded-entries.js';
 import { checkChanges, checkMs, checkRequests, checkSettlements } from './checks.js';
 import {
@@ -241,13 +242,4 @@ const { timeOrigin } = performance;
 
 function processClockUs(): number {
   return Math.floor((timeOrigin + performance.now()) * 1_000);
-}
-
-/** A promise of what is done already. */
-function atOnce<T>(run: () => T): Promise<T> {
-  try {
-    return Promise.resolve(run());
-  } catch (error) {
-    return Promise.reject(error as Error);
-  }
 }

@@ -17,13 +17,14 @@ export interface LimitRequest extends Quota {
 
 /** A charge that may be taken back. */
 export interface Hold {
-  /** Unique among all processes. */
+  /** Unique among all processes: 1 to 64 printable ASCII characters without space and comma. */
   readonly id: string;
   /** When it is taken back by itself because nobody settled it, in ms; `null`: then it stays charged. */
   readonly expiresMs: number | null;
 }
 
 export interface BlockRule {
+  /** Every so many refusals block. Refusals while blocked do not count. */
   readonly after: number;
   readonly forMs: number;
   /** How long after the last refusal refusals are remembered. */
@@ -93,7 +94,8 @@ export abstract class RateLimitStore {
   abstract renew(settlements: readonly Settlement[]): Promise<number>;
   /**
    * Charges `cost` whether or not it fits, or gives back `-cost`, never beyond the full limit. Each limit for itself.
-   * Charges beyond the limit are remembered as debt, up to one more full limit.
+   * Charges beyond the limit are remembered as debt, up to one more full limit. Nothing changes while blocked. Resolves
+   * to what a peek of cost 1 would say then.
    */
   abstract adjust(limits: readonly LimitRequest[]): Promise<readonly LimitVerdict[]>;
   /** Refuses what these keys count for so long, and then starts anew. */

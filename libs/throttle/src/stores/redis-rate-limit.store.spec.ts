@@ -108,7 +108,10 @@ describe('RedisRateLimitStore', () => {
     const calendar = { unit: 'day', timeZone: 'UTC' } as const;
     await server.command('SET', nameOf(key), '!1000000000000000');
     const hold = { id: 'one', expiresMs: null };
-    const { limits } = await store.decide([request({ key, algorithm, calendar, hold })], 'consume');
+    const { limits } = await store.decide(
+      [request({ key, algorithm, windowUs: 60_000_000, calendar, hold })],
+      'consume',
+    );
     expect(limits[0]).toMatchObject({ allowed: true, remaining: 1 });
     expect(Number(await server.command('PTTL', nameOf(key)))).toBeGreaterThan(0);
   });

@@ -147,7 +147,7 @@ export class RedisRateLimitStore extends RateLimitStore {
   }
 
   #settlementOf(settlement: Settlement): (string | number)[] {
-    const { algorithm, limit, holdId, held, cost } = settlement;
+    const { algorithm, limit, holdId, held } = settlement;
     const unit = algorithms[algorithm].unit(settlement);
     const { refund, extra } = differenceOf(settlement, unit);
     return [algorithm, this.#windowOf(settlement), limit * unit, holdId, held, refund, extra];

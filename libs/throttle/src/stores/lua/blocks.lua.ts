@@ -1,4 +1,4 @@
-import { FOREIGN, nowLua, type DecideVariant } from './state.lua.js';
+import { FOREIGN, nowLua, type DecideVariant } from './clock.lua.js';
 
 /**
  * Blocks what these keys count for; what was counted is forgotten.

@@ -1,7 +1,8 @@
-import { FOREIGN, stateLua, type DecideVariant } from './state.lua.js';
+import { FOREIGN, type DecideVariant } from './clock.lua.js';
+import { stateLua } from './state.lua.js';
 
 /** What the general scripts take of each limit, in this order. */
-export const DECIDE_STRIDE = 9;
+const DECIDE_STRIDE = 9;
 
 /**
  * Any limits, holds and block rules: first looks at each, then writes only if every one allows.

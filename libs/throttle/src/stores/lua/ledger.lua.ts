@@ -1,4 +1,4 @@
-import type { DecideVariant } from './state.lua.js';
+import type { DecideVariant } from './clock.lua.js';
 
 /**
  * sliding-log and concurrency: a sorted set of one member per unit, by when it leaves. A member is called by its kind,

@@ -1,8 +1,9 @@
-import { stateLua, type DecideVariant } from './state.lua.js';
+import type { DecideVariant } from './clock.lua.js';
+import { stateLua } from './state.lua.js';
 
-export const SETTLE_STRIDE = 7;
-export const RENEW_STRIDE = 3;
-export const ADJUST_STRIDE = 5;
+const SETTLE_STRIDE = 7;
+const RENEW_STRIDE = 3;
+const ADJUST_STRIDE = 5;
 
 /**
  * Settles held charges, each once.

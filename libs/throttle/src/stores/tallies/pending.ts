@@ -1,5 +1,5 @@
 import type { Hold, Settlement } from '../rate-limit.store.js';
-import { MAX_PENDING } from '../lua/state.lua.js';
+import { MAX_PENDING } from '../lua/clock.lua.js';
 
 /** A charge that can be settled. */
 export interface Pending {
