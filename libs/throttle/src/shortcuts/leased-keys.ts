@@ -4,7 +4,7 @@ import type { Lease } from './lease.js';
 import { LeaseSize } from './lease-size.js';
 
 /** A decision that waits for a lease. */
-export interface Waiting {
+interface Waiting {
   readonly limits: readonly LimitRequest[];
   readonly resolve: (verdict: StoreVerdict | Promise<StoreVerdict>) => void;
   readonly reject: (error: unknown) => void;

@@ -32,8 +32,9 @@ const LEASED_TRUST_MS = LEASE_MS;
 const MAX_FORGOTTEN = 1_000;
 
 /**
- * Remembers whom Redis refuses, and until when. Exact: nobody is refused whom Redis would admit, as long as `forget` is
- * told whenever something is given back. Times are counted from when Redis was asked, which is before it answered.
+ * Remembers whom Redis refuses, and until when. Nobody is refused whom Redis would admit, as long as `forget` is told
+ * whenever something is given back. What comes back without a word, a reservation that nobody settled in its time, is
+ * noticed a minute later at most. Times are counted from when Redis was asked, which is before it answered.
  */
 export class RejectCache {
   readonly #refusals = new Recency<Refusal>();
