@@ -1,4 +1,5 @@
 import type { BackendName } from '@roost/redis';
+import type { Passage } from './requests/passages.js';
 
 /** What one limit of a decision said. */
 export interface PolicyDecision {
@@ -41,19 +42,41 @@ export function isUnavailable({ state, policies }: Decision): boolean {
   return state === 'block' && !policies.some(({ blocked }) => blocked);
 }
 
-const decisionKey = Symbol('roost.throttle.decision');
+/** What a request carries of the limiter. One property for all: each that is added to a request of Express takes µs. */
+export interface Carried {
+  decision: Decision | undefined;
+  /** How it was charged last, by the guard. */
+  passage: Passage | undefined;
+}
+
+const carriedKey = Symbol('roost.throttle.carried');
 
 /**
  * The decision that a request was let in or refused by, for request logs: `rl_backend`, `rate_limit_state`. Takes the
  * HTTP request, of WebSocket and RPC the arguments of the handler (`context.getArgs()`), and the error of a refusal.
  */
 export function decisionOf(carrier: unknown): Decision | undefined {
-  return typeof carrier === 'object' && carrier !== null ? holderOf(carrier)[decisionKey] : undefined;
+  return typeof carrier === 'object' && carrier !== null ? carriedBy(rawOf(carrier))?.decision : undefined;
 }
 
 /** Attaches the decision to the request, as Express, Fastify and Node see it, or to what stands for one. */
 export function attachDecision(carrier: object, decision: Decision): void {
-  holderOf(carrier)[decisionKey] = decision;
+  const raw = rawOf(carrier);
+  (carriedBy(raw) ?? carryOn(raw)).decision = decision;
+}
+
+/** What a request carries already. */
+export function carriedBy(raw: object): Carried | undefined {
+  return (raw as { [carriedKey]?: Carried })[carriedKey];
+}
+
+/** Makes a request carry something that does not yet. */
+export function carryOn(raw: object): Carried {
+  return ((raw as { [carriedKey]?: Carried })[carriedKey] = { decision: undefined, passage: undefined });
+}
+
+function rawOf(carrier: object): object {
+  return (carrier as { raw?: object }).raw ?? carrier;
 }
 
 /** What two decisions about one request say together; where both know a limit, the later one does. */
@@ -73,7 +96,3 @@ export function bothOf(earlier: Decision, later: Decision): Decision {
 
 /** From the best to the worst. */
 const STATES: readonly DecisionState[] = ['allow', 'throttle', 'block'];
-
-function holderOf(request: object): { [decisionKey]?: Decision } {
-  return (request as { raw?: object }).raw ?? request;
-}

@@ -1,7 +1,18 @@
 import type { HttpServer } from '@nestjs/common';
 import { attachDecision } from '../decision.js';
 import type { RequestLike } from './caller.js';
-import type { EarlyRefusals, Place } from './early-refusals.js';
+import type { EarlyAnswer } from './early-answer.js';
+
+/** One route, or several of which a request's name tells which. */
+export interface Place {
+  /** How many refusals are remembered here. */
+  refused: number;
+}
+
+/** Knows who is refused at a place of this name. */
+interface Refusals {
+  answerTo(name: string, request: RequestLike): EarlyAnswer | undefined;
+}
 
 /** Says where a request is, for what is remembered of it; undefined where that is not certain. */
 export type Locate = (request: RequestLike) => { readonly place: Place; readonly name: string } | undefined;
@@ -38,7 +49,7 @@ interface ExpressLayer {
 }
 
 /** Lets the server answer what is known to be refused, before Nest's pipeline and after what was registered before. */
-export function refuseEarly(adapter: HttpServer, refusals: EarlyRefusals): Locate | undefined {
+export function refuseEarly(adapter: HttpServer, refusals: Refusals): Locate | undefined {
   if (adapter.getType() === 'fastify') return onFastify(adapter.getInstance(), refusals);
   return adapter.getType() === 'express' ? onExpress(adapter, refusals) : undefined;
 }
@@ -46,7 +57,7 @@ export function refuseEarly(adapter: HttpServer, refusals: EarlyRefusals): Locat
 /** Each route has a hook of its own, so versions and constraints of one path are never mixed up. */
 function onFastify(
   server: { addHook(name: 'onRoute', hook: (route: FastifyRoute) => void): unknown },
-  refusals: EarlyRefusals,
+  refusals: Refusals,
 ): Locate {
   let routes = 0;
   server.addHook('onRoute', (route) => {
@@ -60,7 +71,7 @@ function onFastify(
   };
 }
 
-function hookOf(place: FastifyPlace, refusals: EarlyRefusals) {
+function hookOf(place: FastifyPlace, refusals: Refusals) {
   return (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
     const answer = place.refused === 0 ? undefined : refusals.answerTo(place.name, request);
     if (answer === undefined) return done();
@@ -71,7 +82,7 @@ function hookOf(place: FastifyPlace, refusals: EarlyRefusals) {
   };
 }
 
-function onExpress(adapter: HttpServer, refusals: EarlyRefusals): Locate {
+function onExpress(adapter: HttpServer, refusals: Refusals): Locate {
   const place: Place = { refused: 0 };
   adapter.use!((request: ExpressRequest, response: ExpressResponse, next: () => void) => {
     const answer = place.refused === 0 ? undefined : refusals.answerTo(nameOf(request), request);

@@ -3,7 +3,6 @@ import type { Key } from '@roost/redis';
 import { channel } from 'node:diagnostics_channel';
 import { isUnavailable, type Decision } from '../decision.js';
 import { RateLimitControls } from '../rollout/rate-limit.controls.js';
-import type { DecisionMessage } from '../rate-limiter.service.js';
 import { RateLimitShortcuts } from '../shortcuts/rate-limit.shortcuts.js';
 import { Recency, type Entry } from '../stores/recency.js';
 import type { Charge } from '../switching/charge.js';
@@ -13,7 +12,7 @@ import { ThrottleMetrics } from '../throttle.metrics.js';
 import type { RequestLike } from './caller.js';
 import { EarlyAnswer } from './early-answer.js';
 import { steadyObjections, subjectOf } from './early-lesson.js';
-import { refuseEarly, type Locate } from './early-refusal.hooks.js';
+import { refuseEarly, type Locate, type Place } from './early-refusal.hooks.js';
 import { RateLimitSubjects, apiKeyIn } from './rate-limit.subjects.js';
 
 const MAX_ENTRIES = 10_000;
@@ -23,12 +22,6 @@ const MAX_NAME_LENGTH = 512;
 const MAX_MS_WHEN_DEGRADED = 1_000;
 /** News of what was given back in Redis may get lost: whatever went wrong, it heals in that time. */
 const MAX_MS = 60_000;
-
-/** One route, or several of which a request's name tells which. */
-export interface Place {
-  /** How many refusals are remembered here. */
-  refused: number;
-}
 
 /** A refusal by the guard, and what it was about. */
 export interface Refusal {
@@ -46,6 +39,7 @@ interface Remembered {
   readonly keys: readonly string[];
 }
 
+// With what `RateLimiter` publishes there: a `DecisionMessage`.
 const decisions = channel('roost:throttle:decision');
 
 /**
@@ -122,7 +116,7 @@ export class EarlyRefusals {
     answer.renew(now);
     const { decision } = answer;
     for (const policy of decision.violated) this.metrics.decided(policy, decision.state, decision.backend);
-    if (decisions.hasSubscribers) decisions.publish({ decision, durationMs: 0 } satisfies DecisionMessage);
+    if (decisions.hasSubscribers) decisions.publish({ decision, durationMs: 0 });
     return answer;
   }
 

@@ -10,17 +10,6 @@ export interface Passage {
   readonly earlier: Passage | undefined;
 }
 
-const passageKey = Symbol('roost.throttle.passage');
-
-/** How a request was charged last, if it was. It is kept on the request itself, and goes with it. */
-export function passageOf(holder: object): Passage | undefined {
-  return (holder as { [passageKey]?: Passage })[passageKey];
-}
-
-export function notePassage(holder: object, passage: Passage): void {
-  (holder as { [passageKey]?: Passage })[passageKey] = passage;
-}
-
 /** Of these limits those that are still to be charged, and how the others ended. */
 export function remainderOf(
   limits: readonly Limit[],

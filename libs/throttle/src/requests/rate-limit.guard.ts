@@ -1,5 +1,5 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
-import { attachDecision, bothOf, decisionOf, type Decision } from '../decision.js';
+import { bothOf, carriedBy, carryOn, type Carried, type Decision } from '../decision.js';
 import { isCost, type Limit } from '../policies/limit.js';
 import { RateLimitRoutes } from '../policies/rate-limit.routes.js';
 import { RateLimiter } from '../rate-limiter.service.js';
@@ -8,7 +8,7 @@ import { ThrottleConfig } from '../throttle.config.js';
 import { InvalidCostError } from '../throttle.errors.js';
 import { httpRequestOf, httpResponseOf } from './caller.js';
 import { EarlyRefusals } from './early-refusals.js';
-import { notePassage, passageOf, remainderOf, type Passage } from './passages.js';
+import { remainderOf, type Passage } from './passages.js';
 import { RateLimitSubjects } from './rate-limit.subjects.js';
 import { Refusals } from './refusals.js';
 import { tellOf } from './response-headers.js';
@@ -17,8 +17,8 @@ import { Settlements } from './settlements.js';
 /** One call of a handler that the guard decides about. */
 interface Call {
   readonly context: ExecutionContext;
-  /** What the decision is kept on: the HTTP request, or what stands for it. */
-  readonly holder: object;
+  /** By the HTTP request, or what stands for it. */
+  readonly carried: Carried;
   readonly arrivedAt: number;
   /** Of {@link EarlyRefusals}. */
   readonly epoch: number;
@@ -46,25 +46,21 @@ export class RateLimitGuard implements CanActivate {
     if (limits.length === 0) return true;
     const request = httpRequestOf(context);
     // A message of a WebSocket or a broker is a request of its own: its arguments are what all its guards share.
-    const holder = request === undefined ? context.getArgs() : (request.raw ?? request);
-    const earlier = passageOf(holder);
-    return earlier === undefined
-      ? this.#charge(limits, context, holder, undefined)
-      : this.#chargeRest(limits, context, holder, earlier);
+    const carrier = request === undefined ? context.getArgs() : (request.raw ?? request);
+    const carried = carriedBy(carrier) ?? carryOn(carrier);
+    const { passage } = carried;
+    return passage === undefined
+      ? this.#charge(limits, context, carried)
+      : this.#chargeRest(limits, context, carried, passage);
   }
 
-  #charge(
-    limits: readonly Limit[],
-    context: ExecutionContext,
-    holder: object,
-    earlier: Passage | undefined,
-  ): boolean | Promise<boolean> {
-    const call = { context, holder, arrivedAt: performance.now(), epoch: this.early.epoch };
+  #charge(limits: readonly Limit[], context: ExecutionContext, carried: Carried): boolean | Promise<boolean> {
+    const call = { context, carried, arrivedAt: performance.now(), epoch: this.early.epoch };
     const charges = this.#charges(limits, context);
     const outcome = Array.isArray(charges)
       ? this.#decide(charges, call)
       : charges.then((found) => this.#decide(found, call));
-    notePassage(holder, { limits, call: context, outcome, earlier });
+    carried.passage = { limits, call: context, outcome, earlier: carried.passage };
     return outcome;
   }
 
@@ -72,11 +68,11 @@ export class RateLimitGuard implements CanActivate {
   async #chargeRest(
     limits: readonly Limit[],
     context: ExecutionContext,
-    holder: object,
-    earlier: Passage,
+    carried: Carried,
+    last: Passage,
   ): Promise<boolean> {
-    const { open, settled } = remainderOf(limits, context, earlier);
-    const outcomes = open.length === 0 ? settled : [...settled, this.#charge(open, context, holder, earlier)];
+    const { open, settled } = remainderOf(limits, context, last);
+    const outcomes = open.length === 0 ? settled : [...settled, this.#charge(open, context, carried)];
     return (await Promise.all(outcomes.map((each) => Promise.resolve(each)))).every(Boolean);
   }
 
@@ -88,10 +84,10 @@ export class RateLimitGuard implements CanActivate {
   }
 
   #apply(decision: Decision, charges: readonly Charge[], call: Call): boolean | Promise<boolean> {
-    const { context, holder } = call;
-    const before = decisionOf(holder);
+    const { context, carried } = call;
+    const before = carried.decision;
     const whole = before === undefined ? decision : bothOf(before, decision);
-    attachDecision(holder, whole);
+    carried.decision = whole;
     const response = httpResponseOf(context);
     const type = context.getType<string>();
     if (response !== undefined) tellOf(whole, response, this.config, type === 'http' && !decision.allowed);
