@@ -111,11 +111,26 @@ describe('on Redis', () => {
         for (let i = 0; i < 4; i++) await limiter.consume(policy, subject);
         await limiter.peek(policy, `${subject} peeks`);
       }
+      const slots: LimitOptions = { name: 'slots', limit: 2, window: '1m', algorithm: 'concurrency' };
+      const days: LimitOptions = { name: 'days', limit: 2, window: 'day', algorithm: 'calendar' };
+      const strict: LimitOptions = { name: 'strict', limit: 1, window: '1h', block: { after: 2, for: '1m' } };
+      const leased: LimitOptions = { name: 'leased', limit: 10_000, window: '1m', lease: true };
+      const shadow: LimitOptions = { name: 'trial', limit: 1, window: '1m', mode: 'shadow' };
+      for (let i = 0; i < 4; i++) for (const policy of [days, strict, shadow]) await limiter.consume(policy, subject);
+      await Promise.all(Array.from({ length: 200 }, () => limiter.consume(leased, subject)));
+      for (const policy of [...policies, slots, days]) {
+        const { commit } = await limiter.reserve(policy, `${subject} reserves`, { for: '1m' });
+        await limiter.reserve(policy, `${subject} never settles`, { for: '1m' });
+        await commit(2);
+        if (policy !== slots) await limiter.penalize(policy, `${subject} is penalized`, 3);
+        if (policy !== slots) await limiter.reward(policy, `${subject} is penalized`);
+        await limiter.block(policy, `${subject} is blocked`, '1m');
+      }
       await limiter.consume(policies, `${subject} at once`);
       await limiter.consume(policies, `${subject} takes nothing`, { cost: 0 });
     }
     const keys = await server.keys();
-    expect(keys.length).toBeGreaterThanOrEqual(subjects.length * TIMED.length * 2);
+    expect(keys.length).toBeGreaterThanOrEqual(subjects.length * TIMED.length * 6);
     const ttls = await Promise.all(keys.map((key) => server.command('PTTL', key)));
     expect(keys.filter((_, i) => !(Number(ttls[i]) > 0))).toEqual([]);
     expect(keys.filter((key) => /alice|10\.1|2001|db8/.test(key))).toEqual([]);
