@@ -4,8 +4,6 @@ import { ask, count, Load, quantile, statuses } from './load.js';
 
 const LIMIT = 100; // of the free tier, per hour
 const INSTANCES = 2;
-/** How often instances may have said that they live meanwhile. */
-const CENSUS = 2 * INSTANCES;
 
 describe('what is admitted when Redis comes and goes', () => {
   let fleet: Fleet;
@@ -48,7 +46,7 @@ describe('what is admitted when Redis comes and goes', () => {
     expect(answered).toEqual({ 200: 400 });
     const atOnce = 32;
     const unnoticed = 4 * INSTANCES; // the breaker of each instance opens at its fifth failure
-    const merges = INSTANCES * 400 * 0.01 + CENSUS; // of what was granted alone, a hundred in a call
+    const merges = INSTANCES * 400 * 0.01; // of what was granted alone, a hundred in a call
     expect((await fleet.executed()) - before).toBeLessThanOrEqual(atOnce + unnoticed + merges);
   });
 
@@ -121,10 +119,8 @@ describe('a limit in use', () => {
     const load = new Load(fleet.services, 200);
     const answers = await load.during(1_500);
     await load.stop();
-    const { eval: evals, evalsha } = await fleet.server.commandStats();
     expect(quantile(answers, 0.5)).toBeLessThan(50);
-    expect((await fleet.executed()) - before).toBeLessThanOrEqual(load.answers.length + CENSUS);
-    expect((evalsha?.calls ?? 0) + (evals?.calls ?? 0)).toBeLessThanOrEqual(load.answers.length + 4 + 2 * CENSUS);
+    expect((await fleet.executed()) - before).toBeLessThanOrEqual(load.answers.length);
     await fleet.stop();
   });
 });
