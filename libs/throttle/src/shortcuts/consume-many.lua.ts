@@ -3,6 +3,9 @@ import type { DecideVariant } from '../stores/decide.lua.js';
 
 const PRODUCTION: DecideVariant = { clock: `redis.call('TIME')`, keepMs: 0 };
 
+/** A key that is busy is not to expire and be made anew at every request: it lives so long, or for its window. */
+const LEAST_MS = 1_000;
+
 /** What {@link consumeManyScript} says in the place of how many were admitted: this demand is not for it. */
 export const NOT_PLAIN = -1;
 
@@ -88,7 +91,9 @@ for run = at, #ARGV, 3 do
         if charge > 0 then
           local used = reply[answer + i] + charge
           if window == 0 then
-            call('SET', key, now + used, 'PX', ceil(used / 1000) + ${keepMs})
+            local window_ms = ceil(shape[3 * i + 1] / 1000)
+            local ttl = math.max(ceil(used / 1000), math.min(window_ms, ${LEAST_MS}))
+            call('SET', key, now + used, 'PX', ttl + ${keepMs})
           else
             local index = floor(now / window)
             local value = string.format('%.0f:%.0f', index, used)
