@@ -90,7 +90,8 @@ export class RateLimitRollout implements OnApplicationBootstrap, OnModuleDestroy
   /**
    * Changes a limit, by its own name. What was used stays used; what remains is computed anew, never below 0. With `gcra`
    * it is a share of the limit that is used: who has used half of it has half of the new one left. Without a window the
-   * limit's own stays; with another one, limits that count in windows begin anew.
+   * limit's own stays. With a shorter one, limits that count in windows begin anew; with a longer one, what they counted
+   * in the last window counts in the present one.
    */
   async setLimit(
     policy: string,

@@ -119,17 +119,31 @@ describe('RefusingRateLimitStore', () => {
     expect(await calls()).toBe(before + 1);
   });
 
-  it('asks for a cheaper request, and for another quota', async () => {
+  it('asks for another cost, and for another quota', async () => {
     const store = await refusing();
     const ten = (cost: number, limit = 10) => consume(store, request({ limit, cost }));
     await ten(8);
     expect((await ten(5)).allowed).toBe(false);
     const before = await calls();
-    expect((await ten(6)).allowed).toBe(false);
+    expect((await ten(5)).allowed).toBe(false);
     expect(await calls()).toBe(before);
     expect((await ten(1)).allowed).toBe(true);
     await ten(5, 20);
     expect(await calls()).toBe(before + 2);
+  });
+
+  it('tells a dearer request how long that one has to wait', async () => {
+    const store = await refusing();
+    const costing = async (cost: number) => (await consume(store, request({ limit: 10, cost }))).limits[0]!;
+    await costing(10);
+    const minute = 60_000;
+    expect((await costing(1)).retryAfterMs).toBeGreaterThan(5 * minute);
+    expect((await costing(5)).retryAfterMs).toBeGreaterThan(29 * minute);
+    expect((await costing(11)).retryAfterMs).toBeNull();
+    await store.block([request().key], minute);
+    expect((await costing(1)).retryAfterMs).toBeLessThanOrEqual(minute);
+    expect(await costing(5)).toMatchObject({ blocked: true, retryAfterMs: expect.any(Number) });
+    expect(await costing(11)).toMatchObject({ blocked: true, retryAfterMs: null });
   });
 
   it('says which of several limits object', async () => {

@@ -1,4 +1,4 @@
-import type { Quota } from '../algorithms/algorithm.js';
+import { neverFits, type Quota } from '../algorithms/algorithm.js';
 import type { LimitRequest, LimitVerdict, StoreVerdict } from '../stores/rate-limit.store.js';
 import { LEASE_MS } from './lease.js';
 import { Recency } from '../stores/recency.js';
@@ -120,7 +120,9 @@ export class RejectCache {
     }
     const { quota } = value;
     const same = limit.limit === quota.limit && limit.windowUs === quota.windowUs && limit.calendar === quota.calendar;
-    if (!same || !(limit.cost >= value.cost) || (!value.blocked && isCounted(limit))) return undefined;
+    if (!same || (!value.blocked && isCounted(limit))) return undefined;
+    // A dearer request is refused as well, but waits longer, or for ever.
+    if (value.blocked ? neverFits(limit, limit.cost) : limit.cost !== value.cost) return undefined;
     this.#refusals.use(entry);
     return {
       allowed: false,

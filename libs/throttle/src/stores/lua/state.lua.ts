@@ -114,6 +114,12 @@ read['sliding-window'] = function(at, stored)
     local index, previous, current, tail = string.match(stored, '^(%d+):(%d+):(%d+)(.*)$')
     if not index then ${FOREIGN} end
     if tail ~= '' then read_pending(at, tail) end
+    -- Far ahead: counted in shorter windows, before the limit was changed. It would never be over, so it counts as now.
+    local ahead = index - at.index
+    if ahead > 1 then
+      for _, each in ipairs(at.pending or {}) do each.mark = math.max(each.mark - ahead, 0) end
+      index = at.index
+    end
     if index + 0 >= at.index then
       at.index, at.previous, at.used = index + 0, previous + 0, current + 0
     elseif index + 1 == at.index then

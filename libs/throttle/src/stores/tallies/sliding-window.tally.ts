@@ -60,7 +60,7 @@ export class SlidingWindowTally implements Tally {
 
   #at({ windowUs }: Quota, nowUs: number): Present {
     const index = Math.floor(nowUs / windowUs);
-    const state = this.#state;
+    const state = presentOf(this.#state, index);
     if (state.index < index - 1) return { previous: 0, current: 0, index, pending: NONE };
     const at = state.index >= index ? state : { ...state, previous: state.current, current: 0, index };
     if (at.pending === NONE) return at;
@@ -76,4 +76,14 @@ export class SlidingWindowTally implements Tally {
     this.#state = isEmpty ? UNUSED : { previous, current, index, pending: pending.length === 0 ? NONE : pending };
     this.expiresUs = isEmpty ? 0 : (index + 2) * windowUs;
   }
+}
+
+/**
+ * What lies far ahead was counted in shorter windows, before the limit was changed. It would never be over, so it counts
+ * as now.
+ */
+function presentOf(state: Present, index: number): Present {
+  const ahead = state.index - index;
+  if (ahead <= 1) return state;
+  return { ...state, index, pending: state.pending.map((each) => ({ ...each, mark: Math.max(each.mark - ahead, 0) })) };
 }
