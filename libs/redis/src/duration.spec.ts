@@ -1,4 +1,4 @@
-import { toMs, type Duration } from './duration.js';
+import { show, toMs, type Duration } from './duration.js';
 
 describe('toMs', () => {
   it.each([
@@ -16,4 +16,14 @@ describe('toMs', () => {
     'refuses %p and says what it expected',
     (wrong) => expect(() => toMs(wrong as Duration)).toThrow(/Expected a duration such as '30s'/),
   );
+});
+
+describe('show', () => {
+  it.each([
+    ['a', '`"a"` (string)'],
+    [NaN, '`NaN` (number)'],
+    [null, '`null` (null)'],
+    [Symbol('a'), '`Symbol(a)` (symbol)'],
+    [Object.create(null), '`[object Object]` (object)'],
+  ])('shows %p', (value, text) => expect(show(value)).toBe(text));
 });

@@ -23,6 +23,14 @@ export function toMs(duration: Duration): number {
 
 /** A rejected value as messages show it: `0` (number). */
 export function show(value: unknown): string {
-  const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  const text = typeof value === 'string' ? JSON.stringify(value) : textOf(value);
   return `\`${text.length > 60 ? `${text.slice(0, 60)}…` : text}\` (${value === null ? 'null' : typeof value})`;
+}
+
+function textOf(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    return Object.prototype.toString.call(value); // an object without a prototype, as GraphQL makes them, has no text
+  }
 }

@@ -1,3 +1,4 @@
+import { InvalidOptionsError, show } from '@roost/redis';
 import { isCost, type Limit } from './policies/limit.js';
 import type { RateLimitSubjects } from './requests/rate-limit.subjects.js';
 import type { Charge } from './switching/rate-limit.switch.js';
@@ -25,7 +26,8 @@ export class Charges {
   ) {}
 
   /** What a call takes of each limit; nothing of those that are unlimited for its tier. */
-  of(limits: readonly Limit[], subject: Subject, { cost, tier }: ConsumeOptions): Charge[] {
+  of(limits: readonly Limit[], subject: Subject, options: ConsumeOptions): Charge[] {
+    const { cost, tier } = checked(options);
     const charges: Charge[] = [];
     for (const limit of limits) {
       const quota = limit.quota === 'byTier' ? this.config.tiers!.quotaOf(tier) : limit.quota;
@@ -42,6 +44,12 @@ export class Charges {
 export function nameFor({ part }: Limit, subject: Subject | undefined): string {
   if (typeof subject !== 'object' || subject === null) return subject as string;
   return (Object.hasOwn(subject, part) ? subject[part] : undefined) as string;
+}
+
+/** @throws InvalidOptionsError for what is no object, such as a cost in its place, which would not be charged. */
+export function checked<Options extends ConsumeOptions>(options: Options): Options {
+  if (typeof options === 'object' && options !== null) return options;
+  throw new InvalidOptionsError('RateLimiter', [`Expected options such as { cost }, got ${show(options)}`]);
 }
 
 /** @throws InvalidCostError for what is no cost. */

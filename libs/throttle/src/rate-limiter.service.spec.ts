@@ -148,6 +148,25 @@ describe.each(['memory', 'redis'] as const)('RateLimiter in %s', (backend) => {
     await expect(limiter.consume('search', subject as unknown as string)).rejects.toThrow(InvalidSubjectError);
   });
 
+  it('refuses what is no subject also where it has nothing to look for', async () => {
+    for (const method of ['violations', 'unblock', 'reset'] as const) {
+      await expect(limiter[method]('login', undefined!)).rejects.toThrow(InvalidSubjectError);
+      await expect(limiter[method](null!)).rejects.toThrow(InvalidSubjectError);
+    }
+    const bare = Object.create(null) as string; // as the arguments of a GraphQL resolver are
+    await expect(limiter.consume('login', { user: bare, address: bare })).rejects.toThrow(InvalidSubjectError);
+  });
+
+  it.each([null, 5, 'pro', true])('refuses %p for options, before anything is counted', async (nonsense) => {
+    for (const method of ['consume', 'peek', 'reserve'] as const) {
+      await expect(limiter[method]('search', 'alice', nonsense as object)).rejects.toThrow(InvalidOptionsError);
+    }
+    for (const method of ['reward', 'penalize'] as const) {
+      await expect(limiter[method]('search', 'alice', 1, nonsense as object)).rejects.toThrow(InvalidOptionsError);
+    }
+    expect((await limiter.peek('search', 'alice')).policies[0]!.remaining).toBe(10);
+  });
+
   it('refuses policies that it does not know, or that are wrong', async () => {
     await expect(limiter.consume('serach', 'alice')).rejects.toThrow(UnknownPolicyError);
     await expect(limiter.consume('constructor', 'alice')).rejects.toThrow(/Known are: login, search/);

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InvalidOptionsError, toMs, type Duration } from '@roost/redis';
 import { channel } from 'node:diagnostics_channel';
-import { Charges, costOf, nameFor, type ConsumeOptions, type Subject } from './charges.js';
+import { Charges, checked, costOf, nameFor, type ConsumeOptions, type Subject } from './charges.js';
 import type { Decision } from './decision.js';
 import { durationProblem, type Limit } from './policies/limit.js';
 import { RateLimitPolicies } from './policies/rate-limit.policies.js';
@@ -81,7 +81,7 @@ export class RateLimiter {
    * await commit(answer.tokens);
    */
   async reserve(policy: Policies, subject: Subject, options: ReserveOptions = {}): Promise<Reservation> {
-    const expiresMs = durationOf('reserve', options.for ?? DEFAULT_RESERVATION);
+    const expiresMs = durationOf('reserve', checked(options).for ?? DEFAULT_RESERVATION);
     const charges = this.#charges.of(this.policies.called(policy), subject, options);
     const decision = await this.#decide(this.held.forReservation(charges, expiresMs), 'consume');
     this.held.keep(this.held.of(decision) ?? []);
@@ -171,7 +171,8 @@ export class RateLimiter {
     return decision;
   }
 
-  async #adjust(policy: Policies, subject: Subject, cost: number, { tier }: ConsumeOptions): Promise<Decision> {
+  async #adjust(policy: Policies, subject: Subject, cost: number, options: ConsumeOptions): Promise<Decision> {
+    const { tier } = checked(options);
     const limits = this.policies.called(policy).filter(({ algorithm }) => algorithm !== 'concurrency');
     const charges = this.#charges.of(limits, subject, { tier }).map((charge) => ({ ...charge, cost }));
     if (charges.length === 0) return this.#nothingToCount();

@@ -80,8 +80,18 @@ describe('ThrottleConfig', () => {
     expect(problemsOf({ policies: { x: [same, same] } }).join()).toMatch(/name of its own/);
   });
 
-  it('refuses a stop-loss without a length of time', () => {
+  it.each([null, 0, '', 'x', true, []])('refuses %j for an object', (nothing) => {
+    expect(problemsOf(nothing).join()).toMatch(/options such as \{ policies \}/);
+    expect(problemsOf({ policies: nothing, tiers: nothing }).join('\n')).toMatch(/`policies`.*object.*\n.*`tiers`/);
+  });
+
+  it.each([null, 0, {}, ['a']])('refuses %j as the name of a limit', (name) => {
+    expect(limit({ name }).join()).toMatch(/`name` to be a string/);
+  });
+
+  it('refuses a stop-loss without a length of time, or with more than it knows', () => {
     expect(problemsOf({ stopLoss: { p95: 0 } }).join()).toMatch(/stopLoss\.p95/);
+    expect(problemsOf({ stopLoss: { p95: '1s', ovr: '1m' } })).toEqual(['Unknown option `stopLoss.ovr`']);
     expect(new ThrottleConfig({}).stopLoss).toEqual({ p95Ms: 300, overMs: 60_000 });
   });
 

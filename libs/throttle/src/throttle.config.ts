@@ -34,11 +34,17 @@ export class ThrottleConfig {
   /** What is wrong with the options: when there is anything, the boot fails and nothing else here is of use. */
   readonly problems: readonly string[];
 
-  constructor(readonly options: ThrottleOptions) {
+  readonly options: ThrottleOptions;
+
+  constructor(written: ThrottleOptions) {
+    const options = isRecord(written) ? written : {};
+    this.options = options;
     const problems = problemsOf(options);
     this.problems = problems;
-    const { policies = {}, tiers, headers = ['ratelimit'] } = options;
-    this.tiers = tiers && new Tiers(tiers, problems);
+    if (options !== written) problems.push(`Expected options such as { policies }, got ${show(written)}`);
+    const { tiers, headers = ['ratelimit'] } = options;
+    const policies = isRecord(options.policies) ? options.policies : {};
+    this.tiers = isRecord(tiers) ? new Tiers(tiers, problems) : undefined;
     this.outage = options.outage ?? 'local';
     this.backend = options.backend;
     this.connection = options.connection ?? 'default';
@@ -94,6 +100,11 @@ function problemsOf(options: ThrottleOptions): string[] {
   if (options.refuseEarly !== undefined && typeof options.refuseEarly !== 'boolean') {
     problems.push(`Expected \`refuseEarly\` to be true or false, got ${show(options.refuseEarly)}`);
   }
+  for (const name of ['policies', 'tiers'] as const) {
+    if (options[name] !== undefined && !isRecord(options[name])) {
+      problems.push(`Expected \`${name}\` to be an object, by name, got ${show(options[name])}`);
+    }
+  }
   for (const name of ['tierOf', 'userOf', 'apiKeyOf'] as const) {
     if (options[name] !== undefined && typeof options[name] !== 'function') {
       problems.push(`Expected \`${name}\` to be a function, got ${show(options[name])}`);
@@ -120,6 +131,11 @@ function requestProblems({ headers, exposeHeaders, partitionKeySecret, ipv6Prefi
     problems.push(`Expected \`ipv6Prefix\` to be an integer from 32 to 128, got ${show(ipv6Prefix)}`);
   }
   return problems;
+}
+
+/** A list would do, too, and name what it holds 0, 1 and so on. */
+function isRecord(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isPercent(value: unknown): boolean {

@@ -55,7 +55,10 @@ export interface BlockOptions {
  * @example { limit: 5, window: '30s', algorithm: 'concurrency', key: 'user' }
  */
 export interface LimitOptions {
-  /** Name in headers, metrics and keys: printable ASCII. @default the policy's, or the decorated `Class.method` */
+  /**
+   * Name in headers, metrics and keys: printable ASCII. Limits of a policy that has several are called `policy.name`, and
+   * its only one like the policy. @default the policy's or the decorated `Class.method`; the index among several
+   */
   readonly name?: string;
   /** Requests per `window`; 0 refuses all; `'byTier'` takes limit and window from the caller's tier. */
   readonly limit: number | 'unlimited' | 'byTier';

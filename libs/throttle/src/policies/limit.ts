@@ -135,6 +135,9 @@ function problemsOf(options: LimitOptions, { tiered, tiers }: Defaults): string[
   for (const name of Object.keys(options)) {
     if (!KNOWN_OPTIONS.has(name)) problems.push(`Unknown option \`${name}\``);
   }
+  if (options.name !== undefined && typeof options.name !== 'string') {
+    problems.push(`Expected \`name\` to be a string, got ${show(options.name)}`);
+  }
   problems.push(...quotaProblems(options));
   if (limit === 'byTier' && !tiered)
     problems.push("`limit: 'byTier'` needs `tiers` and `tierOf` in the module's options");

@@ -38,6 +38,9 @@ export function resolveStopLoss(options: StopLossOptions | false | undefined, pr
     problems.push(`Expected \`stopLoss\` to be false or { p95, over? }, got ${show(options)}`);
     return undefined;
   }
+  for (const name of Object.keys(options ?? {})) {
+    if (!Object.hasOwn(DEFAULTS, name)) problems.push(`Unknown option \`stopLoss.${name}\``);
+  }
   return { p95Ms: read('p95'), overMs: read('over') } satisfies StopLossLimits;
 }
 

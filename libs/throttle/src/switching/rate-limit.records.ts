@@ -90,11 +90,10 @@ export class RateLimitRecords {
   }
 
   #violationKeys(limits: Iterable<Limit>, subjectOf: SubjectOf): Key[] {
-    return [...limits]
-      .filter(({ block }) => block !== undefined)
-      .flatMap((limit) =>
-        this.subjects.everyName(limit, subjectOf(limit)).map((subject) => limit.keys.violations(subject)),
-      );
+    return [...limits].flatMap((limit) => {
+      const names = this.subjects.everyName(limit, subjectOf(limit)); // also where nothing is kept: it may be no subject
+      return limit.block === undefined ? [] : names.map((subject) => limit.keys.violations(subject));
+    });
   }
 }
 
