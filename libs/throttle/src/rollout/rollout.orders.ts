@@ -69,7 +69,8 @@ function isChange(order: unknown): order is LimitChange {
   if (typeof order !== 'object' || order === null) return false;
   const { limit, windowUs } = order as LimitChange;
   // Whole milliseconds, as sliding-window counts.
-  if (windowUs !== undefined && !(Number.isSafeInteger(windowUs) && windowUs > 0 && windowUs % 1_000 === 0)) return false;
+  if (windowUs !== undefined && !(Number.isSafeInteger(windowUs) && windowUs > 0 && windowUs % 1_000 === 0))
+    return false;
   return quotaProblem({ limit, windowUs: windowUs ?? limit }) === undefined;
 }
 
