@@ -134,6 +134,17 @@ describe('PubSub', () => {
     });
   });
 
+  it('tells of a gap when a subscription is refused, also who comes later', async () => {
+    await server.command('ACL', 'SETUSER', 'deaf', 'on', 'nopass', '~*', '+@all', 'resetchannels');
+    const deaf = await connect({ url: server.url.replace('redis://', 'redis://deaf:x@') });
+    try {
+      expect((await listen(deaf)).gaps).toEqual(['lost']);
+      expect((await listen(deaf)).gaps).toEqual(['lost']);
+    } finally {
+      await deaf.close();
+    }
+  });
+
   it('works within a process that has no Redis', async () => {
     const alone = await connect({});
     const { heard } = await listen(alone);

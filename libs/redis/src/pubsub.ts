@@ -74,9 +74,14 @@ export class PubSub {
     };
   }
 
-  /** Tells when messages may have been missed: once when the connection is lost, once when it listens again. */
+  /**
+   * Tells when messages may have been missed: once when the connection is lost or a subscription refused, and once when
+   * all is listened to again. Who comes during a gap is told of it at once.
+   */
   onGap(listener: (gap: PubSubGap) => void): () => void {
     this.#gapListeners.add(listener);
+    const since = this.#lostSince;
+    if (since) this.#safely(() => listener({ phase: 'lost', since }));
     return () => this.#gapListeners.delete(listener);
   }
 
@@ -89,7 +94,7 @@ export class PubSub {
   async #listen(channel: string): Promise<void> {
     if (this.openLane === undefined || this.#closed) return;
     if (this.#lane === undefined) this.#lane = this.#open(this.openLane);
-    if (this.#lane.ready) return this.#subscribe([channel]);
+    if (this.#lane.ready) return void (await this.#subscribe([channel]));
     let timer: NodeJS.Timeout | undefined;
     await new Promise<void>((resolve) => {
       this.#onListening.add(resolve);
@@ -110,20 +115,24 @@ export class PubSub {
     return lane;
   }
 
-  async #subscribe(channels: readonly string[]): Promise<void> {
+  /** Resolves to whether the server listens. */
+  async #subscribe(channels: readonly string[]): Promise<boolean> {
     const lane = this.#lane!;
     const timer = setTimeout(() => lane.reset(), PATIENCE_MS).unref();
     try {
       await lane.client.subscribe(...channels.map((each) => this.#wire(each)));
+      return true;
     } catch (error) {
-      this.#report(error); // lost while subscribing: all channels are subscribed again at the next `ready`
+      this.#report(error); // lost while subscribing, or refused: all channels are subscribed again at the next `ready`
+      this.#lose();
+      return false;
     } finally {
       clearTimeout(timer);
     }
   }
 
   async #restore(): Promise<void> {
-    if (this.#channels.size > 0) await this.#subscribe([...this.#channels.keys()]);
+    if (this.#channels.size > 0 && !(await this.#subscribe([...this.#channels.keys()]))) return;
     if (!this.#lane?.ready) return;
     for (const listening of this.#onListening) listening();
     this.#onListening.clear();

@@ -6,19 +6,17 @@ import type { Charge } from '../switching/charge.js';
 export function steadyObjections(decision: Decision, charges: readonly Charge[]): readonly Charge[] {
   const objecting = charges.filter(({ limit }) => decision.violated.includes(limit.name));
   const blocked = new Set(decision.policies.filter((each) => each.blocked).map(({ policy }) => policy));
-  return objecting.every(({ limit }) => blocked.has(limit.name) || isSteady(limit)) ? objecting : [];
+  const steady = ({ limit }: Charge) =>
+    // A tier is known only to `tierOf`, and an unlimited one does not even know of blocks.
+    typeof limit.quota === 'object' && (blocked.has(limit.name) || isSteady(limit));
+  return objecting.every(steady) ? objecting : [];
 }
 
-/** A tier is known only to `tierOf`; what is held may be given back; a refusal that leads to a block has to be counted. */
+/** What is held may be given back; a refusal that leads to a block has to be counted. */
 function isSteady(limit: Limit): boolean {
   const { lease = false } = limit as Limit & { readonly lease?: boolean };
   return (
-    typeof limit.cost === 'number' &&
-    typeof limit.quota === 'object' &&
-    !isHeld(limit) &&
-    limit.block === undefined &&
-    limit.mode === 'enforce' &&
-    !lease
+    typeof limit.cost === 'number' && !isHeld(limit) && limit.block === undefined && limit.mode === 'enforce' && !lease
   );
 }
 

@@ -167,12 +167,13 @@ describe('EarlyRefusals', () => {
     expect(ask(from('1.2.3.4'))).toBeUndefined();
   });
 
-  it('believes Redis for a minute at most, should a message get lost', () => {
-    const { early, ask } = setUp();
+  it.each(['redis', 'memory'] as const)('believes %s for a minute at most, should nobody tell', (backend) => {
+    const { early, ask } = setUp({ degraded: false, current: backend });
     const now = jest.spyOn(performance, 'now');
     try {
       now.mockReturnValue(1_000);
-      learn(early, from('1.2.3.4'), refusalBy(limitOf(), {}, 3_600_000));
+      const [decision, charges] = refusalBy(limitOf(), {}, 3_600_000);
+      learn(early, from('1.2.3.4'), [{ ...decision, backend }, charges]);
       now.mockReturnValue(60_999);
       expect(ask(from('1.2.3.4'))).toBe(429);
       now.mockReturnValue(61_000);
@@ -219,6 +220,12 @@ describe('EarlyRefusals', () => {
     const { early, ask } = setUp();
     learn(early, from('1.2.3.4'), refusalBy(limitOf({ block: { after: 3, for: '1h' } }), { blocked: true }));
     expect(ask(from('1.2.3.4'))).toBe(429);
+  });
+
+  it('learns nothing of a block by tier: one that is unlimited does not know of it', () => {
+    const { early } = setUp();
+    learn(early, from('1.2.3.4'), refusalBy({ ...limitOf(), quota: 'byTier' }, { blocked: true }));
+    expect(early.size).toBe(0);
   });
 
   it('learns nothing of the outage policy `closed`', () => {

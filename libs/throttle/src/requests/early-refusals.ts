@@ -20,7 +20,7 @@ const MAX_ENTRIES = 10_000;
 const MAX_NAME_LENGTH = 512;
 /** While Redis does not decide as it should, what this process decided is soon out of date. */
 const MAX_MS_WHEN_DEGRADED = 1_000;
-/** News of what was given back in Redis may get lost: whatever went wrong, it heals in that time. */
+/** News of what was given back may get lost, or never come, as of a reservation that ends: it heals in that time. */
 const MAX_MS = 60_000;
 
 /** A refusal by the guard, and what it was about. */
@@ -137,7 +137,7 @@ export class EarlyRefusals {
   /** How long what was decided is believed without asking again. */
   #trustMs({ backend }: Decision): number {
     if (this.switched.degraded || backend !== this.switched.current) return MAX_MS_WHEN_DEGRADED;
-    if (backend === 'memory') return Infinity;
+    if (backend === 'memory') return MAX_MS;
     return this.shortcuts.listening ? MAX_MS : 0;
   }
 

@@ -240,6 +240,17 @@ describe('RateLimitRollout', () => {
       expect(rollout.state()).toMatchObject({ paused: false, canaryPercent: 100, limits: {} });
     });
 
+    it.each(['60000000', null, 1.5, 1_500, 0, []])(
+      'with the window %p are left out: limits go on',
+      async (windowUs) => {
+        const orders = { 'limit:export': { limit: 0, windowUs }, 'mode:search': 'shadow' };
+        await server.command('SET', KEY, JSON.stringify({ version: 1, orders }), 'PX', '60000');
+        const { rollout, consume } = await boot();
+        await eventually(() => expect(rollout.state().modes).toEqual({ search: 'shadow' }), { within: 1_000 });
+        expect([rollout.state().limits, await consume('export')]).toEqual([{}, true]);
+      },
+    );
+
     it('never touch a Redis that is not to be used', async () => {
       const { rollout, consume } = await boot({ backend: 'memory' });
       expect(await rollout.setMode('login', 'shadow')).toBe('here');

@@ -68,7 +68,10 @@ export function changeOf(
 function isChange(order: unknown): order is LimitChange {
   if (typeof order !== 'object' || order === null) return false;
   const { limit, windowUs } = order as LimitChange;
-  return quotaProblem({ limit, windowUs: windowUs ?? Number(limit) }) === undefined;
+  // Whole milliseconds, as sliding-window counts.
+  if (windowUs !== undefined && !(Number.isSafeInteger(windowUs) && windowUs > 0 && windowUs % 1_000 === 0))
+    return false;
+  return quotaProblem({ limit, windowUs: windowUs ?? limit }) === undefined;
 }
 
 function split(name: string): [kind: string, limit: string] {

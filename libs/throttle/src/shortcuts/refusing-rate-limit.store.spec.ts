@@ -1,6 +1,7 @@
 import { Test, type TestingModule } from '@nestjs/testing';
 import { Key, RedisConnections, RedisModule, type RedisConnection } from '@roost/redis';
 import { eventually, FaultProxy, RedisServer } from '@roost/testing';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { limitKey } from '../stores/rate-limit.keys.js';
@@ -204,6 +205,20 @@ describe('RefusingRateLimitStore', () => {
       },
       { within: 500 },
     );
+  });
+
+  it('learns nothing where it may not listen', async () => {
+    await server.command('ACL', 'SETUSER', 'deaf', 'on', 'nopass', '~*', '+@all', 'resetchannels');
+    const deaf = await connect(server.url.replace('redis://', 'redis://deaf:x@'));
+    const cache = new RejectCache({ maxEntries: 10 });
+    const inner = new Scripted(deaf);
+    inner.answer = refusal({});
+    const store = new RefusingRateLimitStore(inner, cache, deaf.pubsub);
+    opened.push(store);
+    await consume(store, request());
+    await sleep(50);
+    for (let i = 0; i < 3; i++) await consume(store, request());
+    expect([inner.asked, cache.size, store.listening]).toEqual([4, 0, false]);
   });
 
   it('does not learn what was under way when its key was forgotten', async () => {

@@ -75,22 +75,45 @@ describe('OutageDebts', () => {
       await debts.merge();
       await debts.merge();
       expect(await left(redis, { algorithm })).toBe(7);
-      expect(await left(insurance, { algorithm })).toBe(5);
+      expect(await left(insurance, { algorithm })).toBe(2);
       expect([settled, debts.size]).toEqual([[['merged', 3]], 0]);
     },
   );
 
   it('adds to what Redis had, and never beyond one more limit', async () => {
-    const { redis, debts, grant, left, pass } = setUp({ share: 10 });
+    const { redis, debts, grant, left, pass } = setUp({ share: 30 });
     const full = { key: limitKey('gcra', 'x', 'u'), algorithm: 'gcra' as const, limit: 10, windowUs: HOUR_US, cost: 8 };
     await redis.decide([full], 'consume');
-    for (let i = 0; i < 3; i++) {
-      await grant(10);
-      await debts.merge();
-    }
+    await grant(30);
+    await debts.merge();
     expect(await left(redis)).toBe(0);
     pass(2 * 3_600_000);
     expect(await left(redis)).toBe(10);
+  });
+
+  it.each(['gcra', 'fixed-window', 'sliding-window', 'sliding-log'] as const)(
+    '%s: a Redis that comes and goes grants one share in a window, and is told of each request once',
+    async (algorithm) => {
+      const { redis, debts, settled, grant, left, pass } = setUp();
+      for (let i = 0; i < 4; i++) {
+        await grant(2, { algorithm });
+        await debts.merge();
+      }
+      expect([await left(redis, { algorithm }), settled]).toEqual([5, [2, 2, 1].map((each) => ['merged', each])]);
+      pass(2 * 3_600_000);
+      await grant(7, { algorithm });
+      await debts.merge();
+      expect([await left(redis, { algorithm }), settled.at(-1)]).toEqual([5, ['merged', 5]]);
+    },
+  );
+
+  it('leaves blocks, which go on in the next outage', async () => {
+    const { insurance, debts, grant } = setUp();
+    await grant(2);
+    await insurance.block([limitKey('gcra', 'x', 'u')], 600_000);
+    await debts.merge();
+    await grant(1);
+    expect(debts.size).toBe(0);
   });
 
   it('counts a part of a request as one, and nothing that has drained meanwhile', async () => {

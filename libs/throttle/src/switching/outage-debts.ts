@@ -28,13 +28,18 @@ interface Debt {
   readonly local: LimitRequest;
   /** The limit as Redis has it. */
   readonly quota: Quota;
+  /** What was granted since the last merge. */
+  readonly granted: number;
   /** What Redis may have charged itself, although it did not answer. */
-  unsure: number;
+  readonly unsure: number;
+  /** Whether some of it could be settled here. */
+  readonly held: boolean;
 }
 
 /**
  * What this process granted alone while Redis was lost. It is charged in Redis when that is back, so that an outage gives
- * nobody a second helping. Each debt is sent once: one of unknown outcome is given up.
+ * nobody a second helping. Each debt is sent once: one of unknown outcome is given up. What was granted goes on counting
+ * here, as do blocks: with a Redis that comes and goes, all outages of a window together grant one share.
  */
 export class OutageDebts {
   readonly #debts = new Map<string, Debt>();
@@ -55,15 +60,12 @@ export class OutageDebts {
   note(local: LimitRequest, quota: Quota, unsure: boolean): void {
     // Slots end with their requests, which Redis knows nothing of.
     if (local.cost === 0 || local.algorithm === 'concurrency') return;
-    const { name } = local.key;
-    const before = this.#debts.get(name);
-    if (!before && this.#debts.size >= this.options.maxEntries) this.#forgetOldest();
-    this.#debts.set(name, { local, quota, unsure: (before?.unsure ?? 0) + (unsure ? local.cost : 0) });
+    this.#add({ local, quota, granted: local.cost, unsure: unsure ? local.cost : 0, held: local.hold !== undefined });
   }
 
   /** Charges everything in Redis, one call after the other. What Redis did not get to see stays, and is used on. */
   async merge(): Promise<void> {
-    if (this.#debts.size === 0) return;
+    if (this.#debts.size === 0) return this.#merging;
     this.#merging ??= this.#mergeAll().finally(() => (this.#merging = undefined));
     await this.#merging;
   }
@@ -79,6 +81,8 @@ export class OutageDebts {
 
   async #mergeSome(aheadUs: number): Promise<void> {
     const debts = [...this.#debts.values()].slice(0, CHUNK);
+    // Taken away before they are sent: what is granted meanwhile is a debt of its own.
+    for (const { local } of debts) this.#debts.delete(local.key.name);
     const seen = await this.insurance.decide(
       debts.map(({ local }) => chargeOf(local, local, 0)),
       'peek',
@@ -86,9 +90,7 @@ export class OutageDebts {
     const owed = debts
       .map((debt, i) => ({ debt, requests: this.#owed(debt, seen.limits[i]!, aheadUs) }))
       .filter(({ requests }) => requests > 0);
-    // Taken away before they are sent: what is granted meanwhile is a debt of its own.
-    for (const { local } of debts) this.#debts.delete(local.key.name);
-    await this.insurance.reset(debts.map(({ local }) => local.key));
+    await this.#keep(debts.map(({ held, local }, i) => ({ held, local, seen: seen.limits[i]! })));
     if (owed.length === 0) return;
     const total = owed.reduce((sum, { requests }) => sum + requests, 0);
     try {
@@ -96,26 +98,44 @@ export class OutageDebts {
       this.options.onSettled('merged', total);
     } catch (error) {
       const unavailable = isRedisUnavailable(error);
-      if (unavailable && !error.outcomeUnknown) await this.#giveBack(owed);
-      else this.options.onSettled(unavailable ? 'unknown' : 'refused', total);
+      if (unavailable && !error.outcomeUnknown) {
+        // Certainly not charged.
+        for (const { debt, requests } of owed) this.#add({ ...debt, granted: requests, unsure: 0, held: false });
+      } else this.options.onSettled(unavailable ? 'unknown' : 'refused', total);
       if (unavailable) throw error;
       this.options.onBug(error);
     }
   }
 
   /** How many requests of the debt still count: of a window that is over by either clock, none. */
-  #owed({ local, unsure }: Debt, { remaining, resetAfterMs }: LimitVerdict, aheadUs: number): number {
+  #owed({ local, granted, unsure }: Debt, { remaining, resetAfterMs }: LimitVerdict, aheadUs: number): number {
     if (hasWindows(local.algorithm)) {
       const leftUs = resetAfterMs * 1_000 - aheadUs;
       if (leftUs <= 0 || leftUs > local.windowUs * LONGEST) return 0;
     }
-    return Math.max(local.limit - remaining - unsure, 0);
+    // What is used may be older than the last merge, and what was granted since may have drained: the older first.
+    return Math.max(Math.min(local.limit - remaining, granted) - unsure, 0);
   }
 
-  /** It was certainly not charged. */
-  async #giveBack(owed: readonly { debt: Debt; requests: number }[]): Promise<void> {
-    await this.insurance.adjust(owed.map(({ debt: { local }, requests }) => chargeOf(local, local, requests)));
-    for (const { debt } of owed) this.note(debt.local, debt.quota, false);
+  /** What was held is charged for good, in Redis and so here. */
+  async #keep(debts: readonly { held: boolean; local: LimitRequest; seen: LimitVerdict }[]): Promise<void> {
+    const held = debts.filter((debt) => debt.held && !debt.seen.blocked);
+    const forgotten = this.insurance.reset(held.map(({ local }) => local.key));
+    const used = held.map(({ local, seen }) => chargeOf(local, local, local.limit - seen.remaining));
+    await Promise.all([forgotten, this.insurance.adjust(used)]);
+  }
+
+  #add(debt: Debt): void {
+    const { name } = debt.local.key;
+    const before = this.#debts.get(name);
+    if (!before && this.#debts.size >= this.options.maxEntries) this.#forgetOldest();
+    const { granted = 0, unsure = 0, held = false } = before ?? {};
+    this.#debts.set(name, {
+      ...debt,
+      granted: debt.granted + granted,
+      unsure: debt.unsure + unsure,
+      held: debt.held || held,
+    });
   }
 
   #forgetOldest(): void {
