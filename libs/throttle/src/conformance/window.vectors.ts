@@ -81,19 +81,28 @@ export function windowVectors(opened: () => OpenedRateLimitStore): void {
     expect(remaining).toEqual([99, 98, 7, 6, 195]);
   });
 
-  it.each(['fixed-window', 'sliding-window'] as const)('20: %s: a window that gets longer still ends', async (algorithm) => {
-    const on = bench();
-    const ask = (windowMs: number, hold?: string): Ask => ({ policy: 'changed', limit: 10, windowMs, algorithm, hold });
-    expect(await hits(on, 0, ask(1_000), 8)).toBe(8);
-    await on.ask(0, ask(1_000, 'held'));
-    expect((await on.ask(0.5, ask(3_600_000))).allowed).toBe(true);
-    expect(await on.ask(0.5, ask(3_600_000))).toMatchObject({ allowed: false, remaining: 0 });
-    expect(await on.settle(ask(3_600_000), 'held', 0)).toBe(1);
-    expect((await on.ask(0.5, ask(3_600_000))).allowed).toBe(true);
-    const ttlMs = await on.opened.ttlMs?.(on.keyOf(ask(3_600_000)));
-    if (ttlMs !== undefined) expect(ttlMs).toBeLessThanOrEqual(7_200_000 + 60_000);
-    expect(await on.ask(7_200, ask(3_600_000), 'peek')).toMatchObject({ remaining: 10, resetAfterMs: 0 });
-  });
+  it.each(['fixed-window', 'sliding-window'] as const)(
+    '20: %s: a window that gets longer still ends',
+    async (algorithm) => {
+      const on = bench();
+      const ask = (windowMs: number, hold?: string): Ask => ({
+        policy: 'changed',
+        limit: 10,
+        windowMs,
+        algorithm,
+        hold,
+      });
+      expect(await hits(on, 0, ask(1_000), 8)).toBe(8);
+      await on.ask(0, ask(1_000, 'held'));
+      expect((await on.ask(0.5, ask(3_600_000))).allowed).toBe(true);
+      expect(await on.ask(0.5, ask(3_600_000))).toMatchObject({ allowed: false, remaining: 0 });
+      expect(await on.settle(ask(3_600_000), 'held', 0)).toBe(1);
+      expect((await on.ask(0.5, ask(3_600_000))).allowed).toBe(true);
+      const ttlMs = await on.opened.ttlMs?.(on.keyOf(ask(3_600_000)));
+      if (ttlMs !== undefined) expect(ttlMs).toBeLessThanOrEqual(7_200_000 + 60_000);
+      expect(await on.ask(7_200, ask(3_600_000), 'peek')).toMatchObject({ remaining: 10, resetAfterMs: 0 });
+    },
+  );
 
   it.each([
     ['25', '2027-10-31', 90_000],
