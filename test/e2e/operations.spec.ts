@@ -113,6 +113,8 @@ describe('admin', () => {
       [{ canaryPercent: 101 }, 'canaryPercent'],
       [{ modes: { logn: 'shadow' } }, 'modes.logn'],
       [{ limits: { quotes: { limit: 1 } } }, 'limits.quotes'],
+      [{ limits: { 'login.user': { limit: 1, windw: '1m' } } }, 'limits.login.user'],
+      [{ modes: { login: { canary: 0.5, percent: 50 } } }, 'modes.login'],
       [{ pause: true }, ''],
     ])('answers 422 to %p', async (change, path) => {
       const [status, body] = await send('PATCH', change);

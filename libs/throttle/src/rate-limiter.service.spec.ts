@@ -159,10 +159,10 @@ describe.each(['memory', 'redis'] as const)('RateLimiter in %s', (backend) => {
 
   it.each([null, 5, 'pro', true])('refuses %p for options, before anything is counted', async (nonsense) => {
     for (const method of ['consume', 'peek', 'reserve'] as const) {
-      await expect(limiter[method]('search', 'alice', nonsense as object)).rejects.toThrow(InvalidOptionsError);
+      await expect(limiter[method]('search', 'alice', nonsense as never)).rejects.toThrow(InvalidOptionsError);
     }
     for (const method of ['reward', 'penalize'] as const) {
-      await expect(limiter[method]('search', 'alice', 1, nonsense as object)).rejects.toThrow(InvalidOptionsError);
+      await expect(limiter[method]('search', 'alice', 1, nonsense as never)).rejects.toThrow(InvalidOptionsError);
     }
     expect((await limiter.peek('search', 'alice')).policies[0]!.remaining).toBe(10);
   });

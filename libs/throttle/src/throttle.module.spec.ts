@@ -95,6 +95,13 @@ describe('ThrottleModule', () => {
     expect((await errorOf(boot([memory, throttle], [Clash]))).message).toMatch(/another limit is called "login"/);
   });
 
+  it('fails the boot when it is imported with options twice', async () => {
+    const [one, two] = [ThrottleModule.forRoot({ replicas: 1 }), ThrottleModule.forRoot({ replicas: 2 })];
+    const error = await errorOf(boot([memory, one, two]));
+    expect(error).toBeInstanceOf(InvalidOptionsError);
+    expect(error.message).toMatch(/metric `roost_rate_limit.*once, in the root module/);
+  });
+
   it('takes its options from a factory', async () => {
     @Module({ providers: [{ provide: 'LIMIT', useValue: 3 }], exports: ['LIMIT'] })
     class ConfigModule {}

@@ -25,6 +25,11 @@ describe('config', () => {
     });
   });
 
+  it.each(['0', '32', 'cloudflare', 'aws-alb', 'gcp', '10.0.0.1', '::1', '10.0.0.0/8,fd00::/8'])(
+    'takes %s for proxies',
+    (ROOST_PROXY) => expect(readConfig({ ROOST_PROXY })).toMatchObject({ ROOST_PROXY }),
+  );
+
   it('takes an empty variable as unset', () => {
     expect(readConfig({ REDIS_URL: '', PORT: '', ROOST_ADMIN_TOKEN: '' })).toEqual(readConfig({}));
   });
@@ -61,6 +66,17 @@ describe('config', () => {
     ['ROOST_KEY_PREFIX', 'a:b'],
     ['ROOST_KEY_PREFIX', '{slot}'],
     ['ROOST_REPLICAS', '0'],
+    ['ROOST_PROXY', 'true'],
+    ['ROOST_PROXY', '33'],
+    ['ROOST_PROXY', '1.5'],
+    ['ROOST_PROXY', '1,2'],
+    ['ROOST_PROXY', 'AWS-ALB'],
+    ['ROOST_PROXY', '10.0.0.0/33'],
+    ['ROOST_PROXY', 'fd00::/129'],
+    ['ROOST_PROXY', '10.0.0.0/8/8'],
+    ['ROOST_PROXY', '10.0.0.0/8,'],
+    ['ROOST_PROXY', '300.1.1.1'],
+    ['ROOST_PROXY', 'fe80::1%eth0'],
     ['ROOST_ADMIN_TOKEN', 'two words'],
     ['NODE_ENV', 'prod'],
   ])('refuses %s=%s', (name, value) => {

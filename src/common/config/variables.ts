@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { z } from 'zod';
 
 /** What the list of problems and `.env.example` say about a variable. */
@@ -75,19 +76,13 @@ export const variables = z.object({
     description: 'How many processes serve this app: while Redis is lost each allows its share of a limit.',
     expected: 'to be a whole number from 1 to 10000',
   }),
-  ROOST_PROXY: noted(
-    z
-      .string()
-      .regex(/^(\d{1,2}|cloudflare|aws-alb|gcp|[\da-f.:/]+(,[\da-f.:/]+)*)$/i)
-      .optional(),
-    {
-      description:
-        'The proxies before this service, so that limits by address count clients: how many there are (0: none), their networks, or `cloudflare`, `aws-alb`, `gcp`. Unset: X-Forwarded-For is believed of nobody.',
-      expected:
-        'to be a number of proxies, networks such as `10.0.0.0/8,fd00::/8`, or `cloudflare`, `aws-alb` or `gcp`',
-      example: '1',
-    },
-  ),
+  ROOST_PROXY: noted(z.string().refine(namesProxies).optional(), {
+    description:
+      'The proxies before this service, so that limits by address count clients: how many there are (0: none), their networks, or `cloudflare`, `aws-alb`, `gcp`. Unset: X-Forwarded-For is believed of nobody.',
+    expected:
+      'to be a number of proxies up to 32, networks such as `10.0.0.0/8,fd00::/8`, or `cloudflare`, `aws-alb` or `gcp`',
+    example: '1',
+  }),
   ROOST_DRAIN_MS: noted(whole(0, 600_000).optional(), {
     description:
       'How long after SIGTERM the server still answers, so that balancers see /readyz fail and go elsewhere. Unset: 5000 in production, else 0.',
@@ -130,4 +125,16 @@ function whole(min: number, max: number) {
 
 function flag() {
   return z.enum(['true', 'false']).transform((text) => text === 'true');
+}
+
+function namesProxies(text: string): boolean {
+  if (/^\d+$/.test(text)) return Number(text) <= 32;
+  return ['cloudflare', 'aws-alb', 'gcp'].includes(text) || text.split(',').every(isNetwork);
+}
+
+/** An address, or a network as `10.0.0.0/8`. */
+function isNetwork(text: string): boolean {
+  const [, address = '', bits] = /^([^/%]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
+  const version = isIP(address);
+  return version !== 0 && Number(bits ?? 0) <= (version === 4 ? 32 : 128);
 }

@@ -33,7 +33,7 @@ export type AdminState = z.output<typeof adminState>;
 export const limitsCleared = z.object({ cleared: z.number() });
 export type LimitsCleared = z.output<typeof limitsCleared>;
 
-const limitMode = z.union([z.enum(['enforce', 'shadow']), z.object({ canary: z.number().min(0).max(1) })]);
+const limitMode = z.union([z.enum(['enforce', 'shadow']), z.strictObject({ canary: z.number().min(0).max(1) })]);
 const byLimit = <T extends z.ZodType>(value: T) => z.record(z.string(), value);
 
 /** What operators change at run time; what is left out stays as it is. */
@@ -41,7 +41,7 @@ export const rolloutChange = z.strictObject({
   paused: z.boolean().optional().meta({ description: 'Whether all requests pass uncounted' }),
   canaryPercent: z.number().min(0).max(100).optional(),
   modes: byLimit(limitMode).optional(),
-  limits: byLimit(z.object({ limit: z.number(), window: z.string().optional() })).optional(),
+  limits: byLimit(z.strictObject({ limit: z.number(), window: z.string().optional() })).optional(),
 });
 export type RolloutChange = z.output<typeof rolloutChange>;
 

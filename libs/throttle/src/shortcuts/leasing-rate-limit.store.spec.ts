@@ -1,6 +1,7 @@
 import { Test, type TestingModule } from '@nestjs/testing';
 import { RedisConnections, RedisModule, RedisUnavailableError, type Commands } from '@roost/redis';
 import { eventually, FaultProxy, RedisServer } from '@roost/testing';
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { limitKey } from '../stores/rate-limit.keys.js';
 import type { LimitRequest } from '../stores/rate-limit.store.js';
 import { decideScripts } from '../stores/decide.lua.js';
@@ -214,6 +215,23 @@ describe('LeasingRateLimitStore', () => {
     await fleet.pass(21);
     await new Promise((resolve) => setTimeout(resolve, 45)); // the timer is a real one
     expect(await fleet.left(request())).toBe(1_000_000 - 501);
+    await fleet.close();
+  });
+
+  it('55: gives back outside of the request that took a lease', async () => {
+    const requests = new AsyncLocalStorage<object>();
+    const on = connections[0]!;
+    const seen: unknown[] = [];
+    const heard = withRun(on, (script, ...rest) => {
+      if (script.name === 'rate.give-back') seen.push(requests.getStore());
+      return on.run(script, ...rest);
+    });
+    const fleet = new Fleet([heard]);
+    await requests.run({}, () => fleet.warmUp(0, 50, request()));
+    await requests.run({}, () => fleet.burst(0, 1, request()));
+    await fleet.pass(21);
+    await eventually(() => seen.length > 0, { within: 2_000 });
+    expect(seen).toEqual([undefined]);
     await fleet.close();
   });
 

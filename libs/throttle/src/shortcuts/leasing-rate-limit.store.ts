@@ -1,5 +1,6 @@
 import type { Commands, Key } from '@roost/redis';
 import type { Quota } from '../algorithms/algorithm.js';
+import { outsideRequests } from '../stores/outside-requests.js';
 import type { DecideMode, LimitRequest, RateLimitStore, StoreVerdict } from '../stores/rate-limit.store.js';
 import { Batch } from './batch.js';
 import { consumeManyScript, type ConsumeManyScript } from './consume-many.lua.js';
@@ -158,7 +159,7 @@ export class LeasingRateLimitStore extends ShortcutStore {
     known.lease = lease;
     this.#held.add(known);
     if (this.#closed) void this.#end(known);
-    else this.#timer ??= setTimeout(() => this.#sweep(), LEASE_MS).unref();
+    else this.#timer ??= outsideRequests(() => setTimeout(() => this.#sweep(), LEASE_MS).unref());
   }
 
   #sweep(): void {

@@ -1,4 +1,6 @@
 import { Key } from '@roost/redis';
+import { eventually } from '@roost/testing';
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { MemoryRateLimitStore } from './memory-rate-limit.store.js';
@@ -90,6 +92,19 @@ describe('MemoryRateLimitStore', () => {
     nowUs += 1_000_000;
     await new Promise((resolve) => setTimeout(resolve, 25));
     expect(store.size).toBe(0);
+    store.close();
+  });
+
+  it('55: does not keep alive what belongs to the request in which it was made and used', async () => {
+    const requests = new AsyncLocalStorage<object>();
+    let store!: MemoryRateLimitStore;
+    const held = await requests.run({ user: 'alice' }, async () => {
+      store = new MemoryRateLimitStore({ nowUs: () => nowUs });
+      await store.decide([request('a')], 'consume');
+      return new WeakRef(requests.getStore()!);
+    });
+    await eventually(() => (heapUsed(), held.deref() === undefined), { within: 2_000 });
+    expect((await store.decide([request('a')], 'consume')).limits[0]!.remaining).toBe(0);
     store.close();
   });
 });

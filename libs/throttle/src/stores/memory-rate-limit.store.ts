@@ -4,6 +4,7 @@ import { algorithms, blockedVerdict, verdictOf } from '../algorithms/verdict.js'
 import { atOnce } from './at-once.js';
 import { BoundedEntries } from './bounded-entries.js';
 import { checkChanges, checkMs, checkRequests, checkSettlements } from './checks.js';
+import { outsideRequests } from './outside-requests.js';
 import {
   RateLimitStore,
   type BlockRule,
@@ -54,8 +55,7 @@ export class MemoryRateLimitStore extends RateLimitStore {
     const { maxEntries = 100_000, nowUs = processClockUs, sweepMs = 5_000, onEvict } = options;
     this.#entries = new BoundedEntries(maxEntries, onEvict);
     this.#nowUs = nowUs;
-    // One timer for all keys, made here and not in the first request, whose async context it would keep alive.
-    this.#sweeper = setInterval(() => this.sweep(), sweepMs).unref();
+    this.#sweeper = outsideRequests(() => setInterval(() => this.sweep(), sweepMs).unref()); // one for all keys
   }
 
   decide(limits: readonly LimitRequest[], mode: DecideMode): Promise<StoreVerdict> {

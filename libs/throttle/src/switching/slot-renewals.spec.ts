@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { eventually } from '@roost/testing';
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { CountingPlace } from './charge.js';
 import type { HeldCharge } from './held-charge.js';
 import { SlotRenewals } from './slot-renewals.js';
@@ -76,6 +78,18 @@ describe('SlotRenewals', () => {
     expect(renewed).toEqual([]);
     jest.advanceTimersByTime(2_000);
     expect(renewed).toEqual([['redis', 1]]);
+  });
+
+  it('55: renews outside of the request that took a slot', async () => {
+    jest.useRealTimers();
+    const requests = new AsyncLocalStorage<object>();
+    const seen: unknown[] = [];
+    const real = new SlotRenewals(() => Promise.resolve(void seen.push(requests.getStore())));
+    requests.run({}, () => real.add(slot(3)));
+    await eventually(() => seen.length > 1, { within: 2_000 });
+    expect(seen).toEqual(seen.map(() => undefined));
+    real.close();
+    jest.useFakeTimers();
   });
 
   it('gives each call distinct keys', () => {

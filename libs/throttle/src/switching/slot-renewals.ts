@@ -1,5 +1,6 @@
 import type { CountingPlace } from './charge.js';
 import type { HeldCharge } from './held-charge.js';
+import { outsideRequests } from '../stores/outside-requests.js';
 
 /** One script call must not keep Redis busy. */
 const MAX_AT_ONCE = 500;
@@ -48,7 +49,8 @@ export class SlotRenewals {
     if (dueAt >= this.#wakesAt) return;
     clearTimeout(this.#timer);
     this.#wakesAt = dueAt;
-    this.#timer = setTimeout(() => this.#wake(), Math.max(dueAt - performance.now(), 1)).unref();
+    const waitMs = Math.max(dueAt - performance.now(), 1);
+    this.#timer = outsideRequests(() => setTimeout(() => this.#wake(), waitMs).unref());
   }
 
   #wake(): void {

@@ -1,6 +1,7 @@
 import { HitLog, type HitLimit, type HitVerdict } from './hit-log.js';
 import { Hits } from './hits.js';
 import { Recency } from '../stores/recency.js';
+import { outsideRequests } from '../stores/outside-requests.js';
 
 export interface MemoryHitLogOptions {
   /** How many keys are remembered; beyond it the one unused for longest is forgotten. */
@@ -47,8 +48,7 @@ export class MemoryHitLog extends HitLog {
     this.#maxEntries = maxEntries;
     this.#now = now;
     this.#onEvict = onEvict;
-    // One timer for all keys, made here and not in the first request, whose async context it would keep alive.
-    this.#sweeper = setInterval(() => this.sweep(), sweepMs).unref();
+    this.#sweeper = outsideRequests(() => setInterval(() => this.sweep(), sweepMs).unref()); // one for all keys
   }
 
   decide(limits: readonly HitLimit[]): Promise<readonly HitVerdict[]> {

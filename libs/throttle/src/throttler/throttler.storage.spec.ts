@@ -12,6 +12,8 @@ import {
   type Backend,
   type BackendName,
 } from '@roost/redis';
+import { eventually } from '@roost/testing';
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { HitLog, type HitLimit, type HitVerdict } from './hit-log.js';
 import { Hits } from './hits.js';
 import { KnownRefusals } from './known-refusals.js';
@@ -219,6 +221,18 @@ describe('MemoryHitLog', () => {
       log.close();
       jest.useRealTimers();
     }
+  });
+
+  it('55: sweeps outside of the request in which it was made', async () => {
+    const requests = new AsyncLocalStorage<object>();
+    const seen: unknown[] = [];
+    const log = requests.run({}, () => {
+      const now = () => seen.push(requests.getStore());
+      return new MemoryHitLog({ maxEntries: 10, now, sweepMs: 1 });
+    });
+    await eventually(() => seen.length > 1, { within: 2_000 });
+    expect(seen).toEqual(seen.map(() => undefined));
+    log.close();
   });
 
   it('forgets whom it has not seen for longest when it is full, and whom it refuses is seen', async () => {
