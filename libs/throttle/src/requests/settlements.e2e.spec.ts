@@ -20,6 +20,7 @@ import { RedisModule } from '@roost/redis';
 import { eventually, RedisServer } from '@roost/testing';
 import { once } from 'node:events';
 import { get, type ClientRequest, type IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RateLimit } from '../policies/rate-limit.decorator.js';
@@ -265,6 +266,16 @@ describe.each(cases)('requests on %s, counted in %s,', (_name, backend, adapter)
   it('what a later guard refuses has failed, too, and holds no slot', async () => {
     expect(await status('forbidden')).toBe(403);
     await settled(successes, 5);
+    await settled(slots, 5);
+  });
+
+  it('85: who goes away frees the slots of all requests that were pipelined', async () => {
+    const { hostname, port } = new URL(url);
+    const socket = connect(Number(port), hostname);
+    socket.write('GET /slots/slow HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(4));
+    await inHandlers(4);
+    await settled(slots, 1);
+    socket.destroy();
     await settled(slots, 5);
   });
 

@@ -5,6 +5,7 @@ import type { HeldCharge } from '../switching/held-charge.js';
 import { HeldCharges } from '../switching/held-charges.js';
 import { repeatedly } from '../switching/repeatedly.js';
 import type { Outcome } from '../throttle.options.js';
+import { onLost, type LosableSocket } from './lost-connections.js';
 import { leaveForInterceptor, type Running } from './settlement.interceptor.js';
 
 const LOG_PAUSE_MS = 60_000;
@@ -18,6 +19,9 @@ type RawResponse = Pick<ServerResponse, 'once' | 'statusCode'> & {
   readonly closed?: boolean;
   readonly writableFinished?: boolean;
   readonly stream?: { readonly destroyed: boolean };
+  /** Missing while the response of a pipelined request waits for those before it. */
+  readonly socket?: unknown;
+  readonly req?: { readonly socket?: LosableSocket };
   [runningKey]?: HttpRequest;
 };
 
@@ -81,11 +85,15 @@ class HttpRequest implements Running {
   readonly #listeners: ((outcome: Outcome) => void)[] = [];
   #failed = false;
   #outcome: Outcome | undefined;
+  #unfollow: () => void = () => undefined;
 
   constructor(private readonly response: RawResponse) {
     if (isOver(response)) this.#over(response.writableFinished === true);
     response.once('finish', () => this.#over(true));
     response.once('close', () => this.#over(false));
+    const connection = response.req?.socket;
+    // It hears nothing of its connection until it is its turn, which never comes when that is lost.
+    if (connection && !response.socket) this.#unfollow = onLost(connection, () => this.#over(false));
   }
 
   begin(): void {
@@ -104,6 +112,7 @@ class HttpRequest implements Running {
 
   #over(answered: boolean): void {
     if (this.#outcome) return;
+    this.#unfollow();
     const status = answered ? this.response.statusCode : undefined;
     this.#outcome = { status, failed: this.#failed || status === undefined || status >= 400 };
     for (const listener of this.#listeners) listener(this.#outcome);
@@ -117,6 +126,7 @@ function rawOf(response: unknown): RawResponse | undefined {
 }
 
 /** The client may have gone away while the limit was asked: then no event will come. */
-function isOver({ destroyed, closed, writableFinished, stream }: RawResponse): boolean {
-  return destroyed === true || closed === true || writableFinished === true || stream?.destroyed === true;
+function isOver({ destroyed, closed, writableFinished, stream, req }: RawResponse): boolean {
+  if (destroyed === true || closed === true || writableFinished === true || stream?.destroyed === true) return true;
+  return req?.socket?.destroyed === true;
 }
