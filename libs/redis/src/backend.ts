@@ -158,3 +158,10 @@ export class Backend {
     };
   }
 }
+
+const BY_CHOICE: ReadonlySet<string | null> = new Set(['forced', 'configured', 'not_configured']);
+
+/** Whether memory serves by choice, not because Redis is lost: then no outage policy applies. */
+export function servesByChoice({ reason }: Pick<Backend, 'reason'>): boolean {
+  return BY_CHOICE.has(reason);
+}

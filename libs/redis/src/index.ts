@@ -4,7 +4,14 @@ export type { RedisConnectionOptions, RedisModuleOptions } from './redis.options
 export { getBackendToken, getRedisToken, InjectBackend, InjectRedis } from './redis.tokens.js';
 
 // Connections and what features ask of them
-export { Backend, type BackendChange, type BackendMode, type BackendName, type BackendState } from './backend.js';
+export {
+  Backend,
+  servesByChoice,
+  type BackendChange,
+  type BackendMode,
+  type BackendName,
+  type BackendState,
+} from './backend.js';
 export { Commands, type CommandArg } from './commands.js';
 export { PubSub, type MessageHandler, type PubSubGap } from './pubsub.js';
 export { RedisConnection } from './redis-connection.js';

@@ -21,7 +21,7 @@ export {
   assertRetryIsExact,
   assertSettledOnce,
 } from './conformance/assertions.js';
-export { ALGORITHMS } from './conformance/algorithms.js';
+export { ALGORITHMS } from './algorithms/algorithm.js';
 export { Bench, EPOCH_US, type Ask, type OpenedRateLimitStore } from './conformance/bench.js';
 
 /**

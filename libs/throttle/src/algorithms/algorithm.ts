@@ -1,5 +1,7 @@
+export const ALGORITHMS = ['gcra', 'fixed-window', 'sliding-window', 'sliding-log', 'concurrency', 'calendar'] as const;
+
 /** How a limit counts. */
-export type AlgorithmName = 'gcra' | 'fixed-window' | 'sliding-window' | 'sliding-log' | 'concurrency' | 'calendar';
+export type AlgorithmName = (typeof ALGORITHMS)[number];
 
 /** Which days or months: their boundaries are those of the zone, 23 to 25 hours and 28 to 31 days apart. */
 export interface CalendarWindow {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { ALGORITHMS } from './algorithms.js';
+import { ALGORITHMS } from '../algorithms/algorithm.js';
 import type { Ask } from './bench.js';
 
 /** A step of a schedule. */

@@ -1,6 +1,7 @@
 import { expect } from '@jest/globals';
 import type { AlgorithmName } from '../algorithms/algorithm.js';
-import { ALGORITHMS, windowOf } from './algorithms.js';
+import { ALGORITHMS } from '../algorithms/algorithm.js';
+import { windowOf } from './algorithms.js';
 import { Bench, type Ask, type OpenedRateLimitStore } from './bench.js';
 
 // The promises that stores are most likely to break, as functions: `conformance.spec.ts` shows that each of them fails

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { AlgorithmName } from '../algorithms/algorithm.js';
-import { ALGORITHMS, windowOf } from './algorithms.js';
+import { ALGORITHMS } from '../algorithms/algorithm.js';
+import { windowOf } from './algorithms.js';
 import { assertBlocksDoNotExtend } from './assertions.js';
 import { Bench, type Ask, type OpenedRateLimitStore } from './bench.js';
 

@@ -1,5 +1,6 @@
 import { expect, it } from '@jest/globals';
-import { ALGORITHMS, windowOf } from './algorithms.js';
+import { ALGORITHMS } from '../algorithms/algorithm.js';
+import { windowOf } from './algorithms.js';
 import { assertAllOrNothing, assertExactUnderConcurrency, assertPeekChangesNothing } from './assertions.js';
 import { Bench, type Ask, type OpenedRateLimitStore } from './bench.js';
 

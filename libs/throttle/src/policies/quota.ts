@@ -1,17 +1,9 @@
 import { show, toMs, type Duration } from '@roost/redis';
 import { IANAZone } from 'luxon';
-import type { AlgorithmName, Quota } from '../algorithms/algorithm.js';
+import { ALGORITHMS, type AlgorithmName, type Quota } from '../algorithms/algorithm.js';
 import type { CalendarUnit, LimitOptions } from '../throttle.options.js';
 
 const MAX_WINDOW_MS = 366 * 86_400_000;
-const ALGORITHMS: readonly unknown[] = [
-  'gcra',
-  'fixed-window',
-  'sliding-window',
-  'sliding-log',
-  'concurrency',
-  'calendar',
-];
 /** Each unit of these takes memory. */
 const MAX_REMEMBERED = 10_000;
 /** Four times as much, which is both windows full of debt, is still an integer. */
@@ -51,7 +43,7 @@ export function quotaProblems(options: LimitOptions): string[] {
   const { limit, window, timeZone, algorithm } = options;
   const problems: string[] = [];
   if (algorithm !== undefined && !ALGORITHMS.includes(algorithm)) {
-    const names = ALGORITHMS.map((name) => `'${String(name)}'`).join(', ');
+    const names = ALGORITHMS.map((name) => `'${name}'`).join(', ');
     problems.push(`Expected \`algorithm\` to be one of ${names}, got ${show(algorithm)}`);
   }
   if (isCalendarUnit(window)) {

@@ -1,7 +1,5 @@
 import { defineScript } from '@roost/redis';
-import type { DecideVariant } from '../stores/decide.lua.js';
-
-const PRODUCTION: DecideVariant = { clock: `redis.call('TIME')`, keepMs: 0 };
+import { nowLua, PRODUCTION, type DecideVariant } from '../stores/lua/clock.lua.js';
 
 /** A key that is busy is not to expire and be made anew at every request: it lives so long, or for its window. */
 const LEAST_MS = 1_000;
@@ -20,14 +18,13 @@ export const NOT_PLAIN = -1;
  *
  * MGET reads all values at once, and takes a value of another type for none: what is missing is asked for by EXISTS.
  */
-export function consumeManyScript({ clock, keepMs }: DecideVariant = PRODUCTION) {
+export function consumeManyScript(variant: DecideVariant = PRODUCTION) {
+  const { keepMs } = variant;
   return defineScript('rate.consume-many', {
     keys: ['limits...'],
     args: ['demands...'],
     reply: (raw: readonly number[]) => raw,
-    lua: `
-local time = ${clock}
-local now = time[1] * 1000000 + time[2]
+    lua: `${nowLua(variant)}
 local call, find, floor, ceil = redis.call, string.find, math.floor, math.ceil
 
 local at, shapes = 2, {}

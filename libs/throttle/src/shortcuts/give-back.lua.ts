@@ -1,7 +1,5 @@
 import { defineScript } from '@roost/redis';
-import type { DecideVariant } from '../stores/decide.lua.js';
-
-const PRODUCTION: DecideVariant = { clock: `redis.call('TIME')`, keepMs: 0 };
+import { nowLua, PRODUCTION, type DecideVariant } from '../stores/lua/clock.lua.js';
 
 /**
  * Gives back what is left of a lease, as far as it has not melted on the way: what the limit has refilled would otherwise
@@ -9,14 +7,13 @@ const PRODUCTION: DecideVariant = { clock: `redis.call('TIME')`, keepMs: 0 };
  * KEYS the limit · ARGV what is left (µs for gcra, else a count), since when it melts or of when it is (µs), window (µs; 0
  * for gcra) · returns how much was given back · O(1)
  */
-export function giveBackScript({ clock, keepMs }: DecideVariant = PRODUCTION) {
+export function giveBackScript(variant: DecideVariant = PRODUCTION) {
+  const { keepMs } = variant;
   return defineScript('rate.give-back', {
     keys: ['limit'],
     args: ['lease...'],
     reply: Number,
-    lua: `
-local time = ${clock}
-local now = time[1] * 1000000 + time[2]
+    lua: `${nowLua(variant)}
 local left, since, window = ARGV[1] + 0, ARGV[2] + 0, ARGV[3] + 0
 local stored = redis.call('GET', KEYS[1])
 if not stored then return 0 end

@@ -2,11 +2,9 @@ import { defineScript } from '@roost/redis';
 import { blockLua, unblockLua, violationsLua } from './lua/blocks.lua.js';
 import { decideLua } from './lua/decide.lua.js';
 import { adjustLua, renewLua, settleLua } from './lua/settle.lua.js';
-import { FOREIGN, nowLua, type DecideVariant } from './lua/clock.lua.js';
+import { FOREIGN, nowLua, PRODUCTION, type DecideVariant } from './lua/clock.lua.js';
 
 export type { DecideVariant } from './lua/clock.lua.js';
-
-const PRODUCTION: DecideVariant = { clock: `redis.call('TIME')`, keepMs: 0 };
 
 /**
  * The scripts say what only they know, how much of each limit was used before the request, and whether all of it fitted

@@ -4,14 +4,14 @@ import { repeatedly } from './repeatedly.js';
 const LOG_PAUSE_MS = 60_000;
 
 /** Says in the log, at most once a minute, that Redis refused something for another reason than an outage. */
-export class RateLimitBugs {
-  readonly #logger = new Logger('RateLimiter');
-
-  readonly report = repeatedly(LOG_PAUSE_MS, (error: unknown, suppressed: number) =>
-    this.#logger.error('Redis refused to count: a bug. The outage policies decide.', {
-      event: 'throttle.bug',
-      error: (error as Error).message,
-      suppressed,
-    }),
+export function bugLog(context: string, event: string, decides: string): (error: unknown) => void {
+  const logger = new Logger(context);
+  return repeatedly(LOG_PAUSE_MS, (error: unknown, suppressed: number) =>
+    logger.error(`Redis refused to count: a bug. ${decides}`, { event, error: (error as Error).message, suppressed }),
   );
+}
+
+/** One log for all that asks Redis about limits. */
+export class RateLimitBugs {
+  readonly report = bugLog('RateLimiter', 'throttle.bug', 'The outage policies decide.');
 }

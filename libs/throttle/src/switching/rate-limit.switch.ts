@@ -1,5 +1,4 @@
-import type { BackendName } from '@roost/redis';
-import { isRedisUnavailable, RedisTimeoutError, shareOf } from '@roost/redis';
+import { isRedisUnavailable, RedisTimeoutError, servesByChoice, shareOf, type BackendName } from '@roost/redis';
 import type { Quota } from '../algorithms/algorithm.js';
 import type { Limit } from '../policies/limit.js';
 import type { DecideMode, LimitRequest, LimitVerdict, StoreVerdict } from '../stores/rate-limit.store.js';
@@ -9,9 +8,6 @@ import type { Charge, CountingPlace, Place, Ruling, Rulings } from './charge.js'
 
 export type { Charge, Ruling, Rulings } from './charge.js';
 export type { SwitchParts, SwitchSettings } from './rate-limit.switch-parts.js';
-
-/** Memory serves by choice, not because Redis is lost: no outage policy applies. */
-const DELIBERATE: ReadonlySet<string | null> = new Set(['forced', 'configured', 'not_configured']);
 
 /** What a refusal by the outage policy `closed` says: the breaker looks at Redis about once a second. */
 const CLOSED: LimitVerdict = { allowed: false, remaining: 0, retryAfterMs: 1_000, resetAfterMs: 0, blocked: false };
@@ -28,7 +24,7 @@ export class RateLimitSwitch {
   /** Whether Redis ought to serve and does not. */
   get degraded(): boolean {
     const { settings, backend } = this.parts;
-    return settings.mode !== 'memory' && backend.current === 'memory' && !DELIBERATE.has(backend.reason);
+    return settings.mode !== 'memory' && backend.current === 'memory' && !servesByChoice(backend);
   }
 
   /**
@@ -120,7 +116,7 @@ export class RateLimitSwitch {
     const { canaryPercent } = settings;
     if (canaryPercent < 100 && shareOf(subject) >= canaryPercent) return 'memory';
     if (backend.choose(mode === 'peek' ? 'read' : 'write', subject) === 'redis') return 'redis';
-    return DELIBERATE.has(backend.reason) ? 'memory' : outagePlace(limit);
+    return servesByChoice(backend) ? 'memory' : outagePlace(limit);
   }
 
   #decideAt(

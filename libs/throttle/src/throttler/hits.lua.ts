@@ -1,14 +1,5 @@
 import { defineScript } from '@roost/redis';
-
-/** What differs between the script of production and the one that tests run. */
-export interface HitsVariant {
-  /** A Lua expression for `{ seconds, microseconds }`. Production has Redis' own clock and no way to be given another. */
-  readonly clock: string;
-  /** Added to every expiry, in ms: under a clock that stands still, keys must outlive the test. */
-  readonly keepMs: number;
-}
-
-const PRODUCTION: HitsVariant = { clock: `redis.call('TIME')`, keepMs: 0 };
+import { PRODUCTION, type DecideVariant } from '../stores/lua/clock.lua.js';
 
 /** How many numbers the script returns for each throttler. */
 export const REPLY_WIDTH = 5;
@@ -25,7 +16,7 @@ export const REPLY_WIDTH = 5;
  * returns per throttler: refused, hits, ms until the anchor (-1: not set), ms to wait, ms until a hit expires (-1: none) ·
  * O(log hits), plus what expired
  */
-export function hitsScript({ clock, keepMs }: HitsVariant = PRODUCTION) {
+export function hitsScript({ clock, keepMs }: DecideVariant = PRODUCTION) {
   return defineScript('throttler.hits', {
     keys: ['hits...'],
     args: ['limits...'],

@@ -1,5 +1,4 @@
 import {
-  Logger,
   Module,
   type DynamicModule,
   type FactoryProvider,
@@ -11,7 +10,7 @@ import { HealthRegistry, InvalidOptionsError, RedisConnections, type Backend } f
 import { KnownRefusals } from './known-refusals.js';
 import { MemoryHitLog } from './memory-hit-log.js';
 import { RedisHitLog } from './redis-hit-log.js';
-import { repeatedly } from '../switching/repeatedly.js';
+import { bugLog } from '../switching/rate-limit.bugs.js';
 import { ThrottlerMetrics } from './throttler.metrics.js';
 import {
   ASYNC_OPTIONS_TYPE,
@@ -23,8 +22,6 @@ import { ThrottlerConfig, type RoostThrottlerOptions } from './throttler.options
 import { ThrottlerRoutes } from './throttler.routes.js';
 import { RoostThrottlerStorage } from './throttler.storage.js';
 import { ThrottlerSwitch } from './throttler.switch.js';
-
-const BUG_LOG_PAUSE_MS = 60_000;
 
 const providers: FactoryProvider[] = [
   {
@@ -56,14 +53,7 @@ const providers: FactoryProvider[] = [
       memory: MemoryHitLog,
       refusals: KnownRefusals,
     ) => {
-      const logger = new Logger('RoostThrottler');
-      const log = repeatedly(BUG_LOG_PAUSE_MS, (error: unknown, suppressed: number) =>
-        logger.error('Redis refused to count: a bug. The outage policy decides.', {
-          event: 'throttler.bug',
-          error: (error as Error).message,
-          suppressed,
-        }),
-      );
+      const log = bugLog('RoostThrottler', 'throttler.bug', 'The outage policy decides.');
       const backend = backendOf(config, connections);
       return new ThrottlerSwitch(backend, new RedisHitLog(backend.commands), memory, refusals, config, log);
     },

@@ -1,4 +1,4 @@
-import { isRedisUnavailable, type Backend, type BackendMode, type BackendName } from '@roost/redis';
+import { isRedisUnavailable, servesByChoice, type Backend, type BackendMode, type BackendName } from '@roost/redis';
 import type { HitLimit, HitLog, HitVerdict } from './hit-log.js';
 import type { KnownRefusals } from './known-refusals.js';
 import type { OutagePolicy } from '../throttle.options.js';
@@ -16,9 +16,6 @@ export interface ThrottlerRuling {
   readonly source: ThrottlerSource;
   readonly verdicts: readonly HitVerdict[];
 }
-
-/** Memory serves by choice, not because Redis is lost: no outage policy applies. */
-const DELIBERATE: ReadonlySet<string | null> = new Set(['forced', 'configured', 'not_configured']);
 
 /** What a refusal by the outage policy `closed` says: the breaker looks at Redis about once a second. */
 const CLOSED_MS = 1_000;
@@ -42,9 +39,7 @@ export class ThrottlerSwitch {
 
   /** Whether Redis ought to serve and does not. */
   get degraded(): boolean {
-    return (
-      this.options.backend !== 'memory' && this.backend.current === 'memory' && !DELIBERATE.has(this.backend.reason)
-    );
+    return this.options.backend !== 'memory' && this.backend.current === 'memory' && !servesByChoice(this.backend);
   }
 
   async decide(limits: readonly HitLimit[]): Promise<ThrottlerRuling> {
@@ -52,7 +47,7 @@ export class ThrottlerSwitch {
     const known = this.refusals.find(limits);
     if (known) return { source: 'cache', verdicts: known };
     if (!limits.every(({ key }) => this.backend.choose('write', key.name) === 'redis')) {
-      return DELIBERATE.has(this.backend.reason) ? this.#here(limits) : this.#withoutRedis(limits);
+      return servesByChoice(this.backend) ? this.#here(limits) : this.#withoutRedis(limits);
     }
     const askedAt = this.refusals.moment();
     try {

@@ -6,6 +6,9 @@ export interface DecideVariant {
   readonly keepMs: number;
 }
 
+/** Redis' own clock, and expiries as they are. */
+export const PRODUCTION: DecideVariant = { clock: `redis.call('TIME')`, keepMs: 0 };
+
 /** How many charges of one limit can be settled at a time; beyond it the oldest stays charged. */
 export const MAX_PENDING = 256;
 
