@@ -17,7 +17,7 @@ describe('the network between the service and Redis breaks', () => {
 
   it('T5 a reply is lost after the script ran: answered all the same, executed once', async () => {
     const before = await fleet.executed();
-    await fleet.proxy!.dropReplies({ thenReset: true, once: true });
+    await fleet.proxy!.dropReplies({ thenReset: true, once: true, to: 'evalsha' });
     const answer = await ask(fleet.one, 'pro-reply-lost');
     expect(answer.status).toBe(200);
     expect(answer.ms).toBeLessThan(400);

@@ -207,6 +207,19 @@ describe('FaultProxy', () => {
     await again.expect(':2\r\n');
   });
 
+  it('waits for the request that it is told of, whatever else is asked before', async () => {
+    const [probing, counting] = await Promise.all([openAndPing(), openAndPing()]);
+    await proxy.dropReplies({ thenReset: true, once: true, to: 'INCR' });
+    probing.send('PING');
+    await probing.expect('+PONG\r\n');
+    counting.send('PING');
+    await counting.expect('+PONG\r\n');
+    counting.received = '';
+    counting.send('INCR', 'n');
+    await counting.expectError('ECONNRESET');
+    expect([counting.received, await server.command('GET', 'n')]).toEqual(['', '1']);
+  });
+
   it('resets all connections at once and goes on', async () => {
     const both = [await openAndPing(), await openAndPing()];
     proxy.reset();

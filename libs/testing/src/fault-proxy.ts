@@ -10,6 +10,13 @@ export interface FaultProxyOptions {
   readonly port?: number;
 }
 
+/** Which replies {@link FaultProxy.dropReplies} drops. */
+export interface DroppedReplies {
+  readonly thenReset?: boolean;
+  readonly once?: boolean;
+  readonly to?: string;
+}
+
 /**
  * A TCP proxy that fails on demand, also for connections that are already established.
  * A mode lasts until the next one; each may be called in any order.
@@ -71,9 +78,10 @@ export class FaultProxy {
    * Lets requests through and discards the replies.
    * @param options.thenReset breaks the client's connection (RST) at the moment of its first reply
    * @param options.once passes everything after that first reset, so that a client that sends again is heard
+   * @param options.to only on connections that send this text from now on: a client's own probes use up no `once`
    */
-  dropReplies({ thenReset = false, once = false }: { thenReset?: boolean; once?: boolean } = {}): Promise<void> {
-    return this.#switch({ kind: 'dropReplies', thenReset, once });
+  dropReplies({ thenReset = false, once = false, to = '' }: DroppedReplies = {}): Promise<void> {
+    return this.#switch({ kind: 'dropReplies', thenReset, once, to });
   }
 
   /** Breaks all connections with an RST; the mode stays. */

@@ -5,7 +5,7 @@ import { Lane } from './lane.js';
 export type Fault =
   | { readonly kind: 'pass' | 'blackhole' | 'refuse' }
   | { readonly kind: 'delay'; readonly ms: number }
-  | { readonly kind: 'dropReplies'; readonly thenReset: boolean; readonly once: boolean };
+  | { readonly kind: 'dropReplies'; readonly thenReset: boolean; readonly once: boolean; readonly to: string };
 
 /** What a connection needs of its proxy. */
 export interface ProxySide {
@@ -25,6 +25,8 @@ export class ProxiedConnection {
   #server: Socket | undefined;
   /** A side went away while the network was dark, so that the other could not know. */
   #untold = false;
+  /** A request whose reply is to be dropped has passed. */
+  #doomed = false;
 
   constructor(client: Socket, proxy: ProxySide) {
     this.#client = client;
@@ -78,15 +80,18 @@ export class ProxiedConnection {
   }
 
   #onRequest(chunk: Buffer): void {
+    const fault = this.#proxy.fault();
+    this.#doomed ||= fault.kind === 'dropReplies' && chunk.includes(fault.to);
     if (this.#dark) this.#requests.lose();
     else this.#requests.carry(chunk, this.#delayMs);
   }
 
   #onReply(chunk: Buffer): void {
     const fault = this.#proxy.fault();
-    if (this.#dark || fault.kind === 'dropReplies') this.#replies.lose();
+    const drops = fault.kind === 'dropReplies' && (this.#doomed || fault.to === '');
+    if (this.#dark || drops) this.#replies.lose();
     else this.#replies.carry(chunk, this.#delayMs);
-    if (fault.kind === 'dropReplies' && fault.thenReset && !this.#client.destroyed) {
+    if (drops && fault.thenReset && !this.#client.destroyed) {
       cut(this.#client);
       this.#requests.carry(null, 0); // a FIN, as an RST would take unread requests from the server
       this.#proxy.onReplyReset();

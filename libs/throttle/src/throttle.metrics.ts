@@ -12,6 +12,7 @@ const TIMED = 16;
 /** What the gauges show. */
 export interface ShownGauges {
   readonly replicas: number;
+  readonly debts: number;
   readonly canaryPercent: number;
 }
 
@@ -37,8 +38,9 @@ export class ThrottleMetrics {
   readonly #debts;
   readonly #stopLosses;
   readonly #replicas: Gauge;
+  readonly #owed: Gauge;
   readonly #canary: Gauge;
-  #shown: ShownGauges = { replicas: 0, canaryPercent: 0 };
+  #shown: ShownGauges = { replicas: 0, debts: 0, canaryPercent: 0 };
   readonly #local;
   // The series by their labels, without a string or an object for each look-up.
   readonly #series: Record<BackendName, Record<DecisionState, Map<string, { inc(): void }>>> = {
@@ -102,6 +104,12 @@ export class ThrottleMetrics {
     );
     this.#replicas = metrics.gauge('roost_rate_limit_replicas', 'Processes that share the limits', [], () =>
       this.#replicas.set(this.#shown.replicas),
+    );
+    this.#owed = metrics.gauge(
+      'roost_rate_limit_debts',
+      'Limits of which Redis is yet to be told what was granted alone',
+      [],
+      () => this.#owed.set(this.#shown.debts),
     );
     this.#canary = metrics.gauge(
       'roost_rate_limit_canary_percent',

@@ -21,6 +21,7 @@ import { RateLimitBugs } from './switching/rate-limit.bugs.js';
 import { RateLimitRollout } from './rollout/rate-limit.rollout.js';
 import { RateLimitSwitch } from './switching/rate-limit.switch.js';
 import { InsuranceRateLimitStore } from './switching/insurance-rate-limit.store.js';
+import { OutageDebts } from './switching/outage-debts.js';
 import { ReplicaCensus } from './switching/replica-census.js';
 import { rolloutProviders } from './rollout/rollout.providers.js';
 import { switchingProviders } from './switching/switching.providers.js';
@@ -176,6 +177,7 @@ export class ThrottleModule extends ConfigurableModuleClass implements NestModul
     private readonly held: HeldCharges,
     private readonly insurance: InsuranceRateLimitStore,
     private readonly census: ReplicaCensus,
+    private readonly debts: OutageDebts,
     private readonly rollout: RateLimitRollout,
     private readonly metrics: ThrottleMetrics,
     private readonly shortcuts: RateLimitShortcuts,
@@ -201,12 +203,15 @@ export class ThrottleModule extends ConfigurableModuleClass implements NestModul
 
   onModuleInit(): void {
     if (this.config.backend === 'redis') backendOf(this.config, this.connections).require('rate limits');
-    const { switched, memory, insurance, census, rollout } = this;
+    const { switched, memory, insurance, census, debts, rollout } = this;
     // What was refused may pass by the new orders.
     rollout.onChange(() => this.shortcuts.refusals.forgetAll());
     this.metrics.show({
       get replicas() {
         return census.replicas;
+      },
+      get debts() {
+        return debts.size;
       },
       get canaryPercent() {
         return rollout.state().canaryPercent;

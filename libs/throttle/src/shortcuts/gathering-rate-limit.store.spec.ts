@@ -227,7 +227,7 @@ describe('GatheringRateLimitStore', () => {
       const through = other.get(RedisConnections).get().backend.commands;
       const store = gathering(through);
       await atOnce(store, 3, [request({ limit: 100 })]);
-      await proxy.dropReplies({ thenReset: true, once: true });
+      await proxy.dropReplies({ thenReset: true, once: true, to: 'evalsha' });
       const settled = await Promise.allSettled(
         Array.from({ length: 20 }, () => store.decide([request({ limit: 100 })], 'consume')),
       );

@@ -290,7 +290,7 @@ describe('LeasingRateLimitStore', () => {
       const fleet = new Fleet([await connect(proxy.url, 300)]);
       await fleet.warmUp(0, 50, request());
       const before = await fleet.left(request());
-      await proxy.dropReplies({ thenReset: true, once: true });
+      await proxy.dropReplies({ thenReset: true, once: true, to: 'evalsha' });
       const settled = await Promise.allSettled(
         Array.from({ length: 300 }, () => fleet.stores[0]!.decide([request()], 'consume')),
       );

@@ -43,6 +43,7 @@ interface Debt {
  */
 export class OutageDebts {
   readonly #debts = new Map<string, Debt>();
+  #sent = 0;
   #merging: Promise<void> | undefined;
 
   constructor(
@@ -51,9 +52,9 @@ export class OutageDebts {
     private readonly options: OutageDebtsOptions,
   ) {}
 
-  /** How many limits have debts. */
+  /** How many limits have debts, those that are being charged included. */
   get size(): number {
-    return this.#debts.size;
+    return this.#debts.size + this.#sent;
   }
 
   /** Notes a request that this process granted; `unsure` when Redis may have charged it, too. */
@@ -73,16 +74,21 @@ export class OutageDebts {
   async #mergeAll(): Promise<void> {
     try {
       const aheadUs = (await this.options.redisNowUs()) - this.#nowUs();
-      while (this.#debts.size > 0) await this.#mergeSome(aheadUs);
+      while (this.#debts.size > 0) await this.#mergeNext(aheadUs);
     } catch (error) {
       if (!isRedisUnavailable(error)) this.options.onBug(error); // else lost again: at the next return
     }
   }
 
-  async #mergeSome(aheadUs: number): Promise<void> {
+  async #mergeNext(aheadUs: number): Promise<void> {
     const debts = [...this.#debts.values()].slice(0, CHUNK);
     // Taken away before they are sent: what is granted meanwhile is a debt of its own.
     for (const { local } of debts) this.#debts.delete(local.key.name);
+    this.#sent = debts.length;
+    await this.#charge(debts, aheadUs).finally(() => (this.#sent = 0));
+  }
+
+  async #charge(debts: readonly Debt[], aheadUs: number): Promise<void> {
     const seen = await this.insurance.decide(
       debts.map(({ local }) => chargeOf(local, local, 0)),
       'peek',

@@ -203,7 +203,7 @@ describe('one process', () => {
     await eventually(() => backend.current === 'redis', { within: 5_000 });
     expect(await admitted('gcra', 10)).toBe(10);
     const before = await calls();
-    await proxy.dropReplies({ thenReset: true, once: true });
+    await proxy.dropReplies({ thenReset: true, once: true, to: 'evalsha' });
     expect(await admitted('gcra', 1)).toBe(1);
     await proxy.refuse(); // and then it dies
     await eventually(() => health().status === 'degraded', { within: 2_000 });
