@@ -1,6 +1,6 @@
 import type { Commands, Key } from '@roost/redis';
 import type { LimitRequest, StoreVerdict } from '../stores/rate-limit.store.js';
-import { NOT_PLAIN, type ConsumeManyScript } from './consume-many.lua.js';
+import { NOT_PLAIN, type ConsumeScripts } from './consume.lua.js';
 import { Shape } from './shape.js';
 
 /** The same decision, so many times. */
@@ -23,6 +23,16 @@ export class Demand {
   sameKeys(limits: readonly LimitRequest[]): boolean {
     for (let i = 1; i < limits.length; i++) if (limits[i]!.key.name !== this.limits[i]!.key.name) return false;
     return true;
+  }
+
+  /** Takes what the script for each said of it. */
+  answerEach(nowUs: number, said: number | null): void {
+    this.nowUs = nowUs;
+    if (said === null) this.admitted = NOT_PLAIN;
+    else {
+      this.admitted = said < 0 ? 0 : 1;
+      this.#used = [said < 0 ? -1 - said : said];
+    }
   }
 
   /** Takes its part of the reply, which begins at an index; returns where the next one begins. */
@@ -76,7 +86,27 @@ export class Batch {
   }
 
   /** Asks Redis, and tells each demand its answer. */
-  async send(commands: Commands, script: ConsumeManyScript): Promise<void> {
+  send(commands: Commands, scripts: ConsumeScripts): Promise<void> {
+    return this.#isOfEach() ? this.#sendEach(commands, scripts) : this.#sendMany(commands, scripts);
+  }
+
+  /** Whether it is one decision about each of many different keys, all by one quota of gcra. */
+  #isOfEach(): boolean {
+    if (this.#shapes.length > 1 || !this.#shapes[0]!.isOneGcra || this.#latest.size < this.#demands.length)
+      return false;
+    for (const { times } of this.#demands) if (times > 1) return false;
+    return true;
+  }
+
+  async #sendEach(commands: Commands, { each }: ConsumeScripts): Promise<void> {
+    const limits = this.#demands.map((demand) => demand.limits[0]!.key);
+    const [, , need, capacity] = this.#shapes[0]!.numbers;
+    const reply = await commands.run(each, { limits }, { need: need!, capacity: capacity! });
+    const nowUs = reply[0]!;
+    for (let i = 0; i < limits.length; i++) this.#demands[i]!.answerEach(nowUs, reply[i + 1]!);
+  }
+
+  async #sendMany(commands: Commands, { many }: ConsumeScripts): Promise<void> {
     const keys: Key[] = [];
     const demands: number[] = [this.#shapes.length];
     for (const { numbers } of this.#shapes) for (const number of numbers) demands.push(number);
@@ -93,7 +123,7 @@ export class Batch {
       alike = 1;
     }
     demands.push(shape, alike, times);
-    const reply = await commands.run(script, { limits: keys }, { demands });
+    const reply = await commands.run(many, { limits: keys }, { demands });
     let at = 1;
     for (const demand of this.#demands) at = demand.answer(reply, at);
   }

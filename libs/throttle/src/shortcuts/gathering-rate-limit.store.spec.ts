@@ -11,10 +11,10 @@ import { FaultProxy, RedisServer } from '@roost/testing';
 import fc from 'fast-check';
 import { MemoryRateLimitStore } from '../stores/memory-rate-limit.store.js';
 import { limitKey } from '../stores/rate-limit.keys.js';
-import type { LimitRequest, RateLimitStore, StoreVerdict } from '../stores/rate-limit.store.js';
+import type { DecideMode, LimitRequest, RateLimitStore, StoreVerdict } from '../stores/rate-limit.store.js';
 import { RedisRateLimitStore } from '../stores/redis-rate-limit.store.js';
 import { describeRateLimitStore, EPOCH_US, redisStoreWithClock } from '../testing.js';
-import { consumeManyScript, type ConsumeManyScript } from './consume-many.lua.js';
+import { consumeScripts, type ConsumeScripts } from './consume.lua.js';
 import { GatheringRateLimitStore } from './gathering-rate-limit.store.js';
 import { ShortcutStore } from './shortcut.store.js';
 
@@ -63,15 +63,36 @@ class Crowd extends ShortcutStore {
   }
 }
 
-function crowdWithClock(on: Commands) {
+/** Where the others of the call ask the same of other subjects: of one limit of gcra, in one call of `rate.consume-each`. */
+class CrowdOfAlike extends ShortcutStore {
+  #others = 0;
+
+  override decide(limits: readonly LimitRequest[], mode: DecideMode): Promise<StoreVerdict> {
+    const [{ key: _, ...limit }] = limits as [LimitRequest];
+    if (limit.algorithm !== 'gcra' || limit.hold !== undefined || limit.block !== undefined)
+      return this.inner.decide(limits, mode);
+    const bystander = () => {
+      const key = limitKey('gcra', 'other', `${++this.#others}`);
+      this.inner.decide([{ ...limit, key }], 'consume').catch(() => undefined); // who asks wrongly is told himself
+    };
+    bystander();
+    bystander();
+    const decided = this.inner.decide(limits, mode);
+    bystander();
+    return decided;
+  }
+}
+
+function crowdWithClock(on: Commands, Gathered: new (inner: RateLimitStore) => RateLimitStore = Crowd) {
   const opened = redisStoreWithClock(
     on,
-    (store, variant) => new Crowd(new GatheringRateLimitStore(store, on, consumeManyScript(variant))),
+    (store, variant) => new Gathered(new GatheringRateLimitStore(store, on, consumeScripts(variant))),
   );
   return { ...opened, close: () => undefined };
 }
 
 describeRateLimitStore('redis, gathered', () => crowdWithClock(commands), { runs: 30 });
+describeRateLimitStore('redis, gathered with its like', () => crowdWithClock(commands, CrowdOfAlike), { runs: 30 });
 
 describe('GatheringRateLimitStore', () => {
   beforeEach(() => void subject++);
@@ -242,17 +263,18 @@ describe('GatheringRateLimitStore', () => {
   });
 
   describe('goes red', () => {
-    const mutated = (from: string, to: string): ConsumeManyScript => {
-      const script = consumeManyScript();
+    const mutated = (which: keyof ConsumeScripts, from: string, to: string): ConsumeScripts => {
+      const scripts = consumeScripts();
+      const script = scripts[which];
       expect(script.lua).toContain(from);
       const lua = script.lua.replace(from, to);
-      const shape = { keys: ['limits...'], args: ['demands...'], reply: script.reply, lua } as const;
-      return { ...script, lua, sha1: defineScript(script.name, shape).sha1 };
+      const { sha1 } = defineScript(script.name, { keys: [], args: [], reply: script.reply, lua });
+      return { ...scripts, [which]: { ...script, lua, sha1 } };
     };
-    const crowd = (script = consumeManyScript()) =>
-      new Crowd(new GatheringRateLimitStore(new RedisRateLimitStore(commands), commands, script));
+    const crowd = (scripts = consumeScripts()) =>
+      new Crowd(new GatheringRateLimitStore(new RedisRateLimitStore(commands), commands, scripts));
 
-    const leftOfTwo = async (script?: ConsumeManyScript) => {
+    const leftOfTwo = async (script?: ConsumeScripts) => {
       const two = [request({ limit: 5 }), request({ limit: 2 }, 'second')];
       await atOnce(crowd(script), 4, two);
       const { limits } = await new RedisRateLimitStore(commands).decide(two, 'peek');
@@ -260,13 +282,15 @@ describe('GatheringRateLimitStore', () => {
     };
     it('not as shipped', async () => expect(await leftOfTwo()).toEqual([3, 0]));
     it('when each limit is charged for what was asked of it', async () => {
-      expect(await leftOfTwo(mutated('shape[3 * i] * fit', 'shape[3 * i] * times'))).not.toEqual([3, 0]);
+      expect(await leftOfTwo(mutated('many', 'shape[3 * i] * fit', 'shape[3 * i] * times'))).not.toEqual([3, 0]);
     });
     it('when only the last limit has a say', async () => {
-      expect(await leftOfTwo(mutated('if fit > 0 then', 'if fit > 0 and i == limits - 1 then'))).not.toEqual([3, 0]);
+      expect(await leftOfTwo(mutated('many', 'if fit > 0 then', 'if fit > 0 and i == limits - 1 then'))).not.toEqual([
+        3, 0,
+      ]);
     });
 
-    const leftAfterThree = async (script?: ConsumeManyScript) => {
+    const leftAfterThree = async (script?: ConsumeScripts) => {
       const store = crowd(script);
       const verdicts = await Promise.all([1, 2, 3].map((cost) => store.decide([request({ cost })], 'consume')));
       return verdicts.map(({ limits }) => limits[0]!.remaining);
@@ -274,7 +298,24 @@ describe('GatheringRateLimitStore', () => {
     it('not as shipped, with one key in several demands', async () =>
       expect(await leftAfterThree()).toEqual([9, 7, 4]));
     it('when a key that was written is not read again', async () => {
-      expect(await leftAfterThree(mutated('if written[key] then', 'if false then'))).not.toEqual([9, 7, 4]);
+      expect(await leftAfterThree(mutated('many', 'written[key] or ', ''))).not.toEqual([9, 7, 4]);
     });
+
+    const admittedOfAlike = async (scripts = consumeScripts()) => {
+      const store = new GatheringRateLimitStore(new RedisRateLimitStore(commands), commands, scripts);
+      await commands.write('SET', request({}, 'foreign').key, 'not ours');
+      const ask = (...policies: string[]) =>
+        Promise.allSettled(policies.map((policy) => store.decide([request({ limit: 1 }, policy)], 'consume')));
+      await ask('alone', 'one', 'two');
+      const [, ...settled] = await ask('alone', 'one', 'foreign', 'three');
+      return settled.map((each) => (each.status === 'fulfilled' ? each.value.allowed : each.status));
+    };
+    const ALIKE = [false, 'rejected', true];
+    it('not as shipped, with many subjects of one limit', async () => expect(await admittedOfAlike()).toEqual(ALIKE));
+    it.each([
+      ['what does not fit is charged', 'used + need > capacity', 'false'],
+      ['nothing is charged', "call('SET', key, ", "call('SET', key .. '-', "],
+      ['what is not ours is overwritten', "not find(stored, '^%d+$')", 'false'],
+    ])('when %s', async (_, from, to) => expect(await admittedOfAlike(mutated('each', from, to))).not.toEqual(ALIKE));
   });
 });

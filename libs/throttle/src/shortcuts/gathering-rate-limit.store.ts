@@ -2,7 +2,7 @@ import type { Commands } from '@roost/redis';
 import type { DecideMode, LimitRequest, RateLimitStore, StoreVerdict } from '../stores/rate-limit.store.js';
 import { checkRequests } from '../stores/checks.js';
 import { Batch, type Demand } from './batch.js';
-import { consumeManyScript, type ConsumeManyScript } from './consume-many.lua.js';
+import { consumeScripts, type ConsumeScripts } from './consume.lua.js';
 import { ShortcutStore } from './shortcut.store.js';
 
 /** A call leaves with this many keys, so that client and server work at the same time. */
@@ -35,7 +35,7 @@ export class GatheringRateLimitStore extends ShortcutStore {
   constructor(
     inner: RateLimitStore,
     private readonly commands: Commands,
-    private readonly script: ConsumeManyScript = consumeManyScript(),
+    private readonly scripts: ConsumeScripts = consumeScripts(),
   ) {
     super(inner);
   }
@@ -79,7 +79,7 @@ export class GatheringRateLimitStore extends ShortcutStore {
     if (waiting.length === 1) return first!.resolve(this.#alone(first!.demand.limits));
     this.#underWay++;
     try {
-      await batch.send(this.commands, this.script);
+      await batch.send(this.commands, this.scripts);
     } catch (error) {
       // Nobody asks again: what became of the call may be unknown, and each decision has its own policy for that.
       for (const { reject } of waiting) reject(error);

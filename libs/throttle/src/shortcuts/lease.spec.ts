@@ -7,7 +7,7 @@ import { limitKey } from '../stores/rate-limit.keys.js';
 import type { LimitRequest } from '../stores/rate-limit.store.js';
 import { EPOCH_US } from '../testing.js';
 import { Batch } from './batch.js';
-import { consumeManyScript } from './consume-many.lua.js';
+import { consumeScripts } from './consume.lua.js';
 import { giveBackScript, type GiveBackScript } from './give-back.lua.js';
 import { Lease, type Taken } from './lease.js';
 
@@ -20,7 +20,7 @@ interface Mutation {
 
 const CLOCK = 'test-clock:leases';
 const variant = { clock: `{ 0, tonumber(redis.call('GET', '${CLOCK}')) }`, keepMs: 60_000 };
-const consumeMany = consumeManyScript(variant);
+const consume = consumeScripts(variant);
 
 interface Step {
   readonly who: number;
@@ -91,7 +91,7 @@ describe('leases of several processes', () => {
       await pass(thereUs);
       const batch = new Batch();
       const asked = batch.add([limit], units);
-      await batch.send(commands, consumeMany);
+      await batch.send(commands, consume);
       return asked;
     };
     // Each process counts time from elsewhere.

@@ -7,7 +7,7 @@ import type { LimitRequest } from '../stores/rate-limit.store.js';
 import { decideScripts } from '../stores/decide.lua.js';
 import { RedisRateLimitStore } from '../stores/redis-rate-limit.store.js';
 import { EPOCH_US, redisStoreWithClock } from '../testing.js';
-import { consumeManyScript } from './consume-many.lua.js';
+import { consumeScripts } from './consume.lua.js';
 import { GatheringRateLimitStore } from './gathering-rate-limit.store.js';
 import { giveBackScript } from './give-back.lua.js';
 import { LeasingRateLimitStore } from './leasing-rate-limit.store.js';
@@ -58,14 +58,14 @@ class Fleet {
     this.#setClock = first.setClock;
     for (const [i, on] of commands.entries()) {
       const plain = new RedisRateLimitStore(on, decideScripts(variant));
-      const gathering = new GatheringRateLimitStore(plain, on, consumeManyScript(variant));
+      const gathering = new GatheringRateLimitStore(plain, on, consumeScripts(variant));
       this.leased.push(0);
       this.stores.push(
         new LeasingRateLimitStore(gathering, on, {
           processes: () => processes,
           onLeased: () => this.leased[i]!++,
           nowMs: () => this.ms,
-          consumeMany: consumeManyScript(variant),
+          consume: consumeScripts(variant),
           giveBack: giveBackScript(variant),
         }),
       );

@@ -3,7 +3,7 @@ import type { Quota } from '../algorithms/algorithm.js';
 import { outsideRequests } from '../stores/outside-requests.js';
 import type { DecideMode, LimitRequest, RateLimitStore, StoreVerdict } from '../stores/rate-limit.store.js';
 import { Batch } from './batch.js';
-import { consumeManyScript, type ConsumeManyScript } from './consume-many.lua.js';
+import { consumeScripts, type ConsumeScripts } from './consume.lua.js';
 import { giveBackScript, type GiveBackScript } from './give-back.lua.js';
 import { Lease, LEASE_MS } from './lease.js';
 import { LeasedKeys, type LeasedKey } from './leased-keys.js';
@@ -16,7 +16,7 @@ export interface LeasingOptions {
   readonly onLeased?: () => void;
   /** Monotonic ms. @default performance.now */
   readonly nowMs?: () => number;
-  readonly consumeMany?: ConsumeManyScript;
+  readonly consume?: ConsumeScripts;
   readonly giveBack?: GiveBackScript;
 }
 
@@ -35,7 +35,7 @@ export class LeasingRateLimitStore extends ShortcutStore {
   readonly #processes: () => number;
   readonly #onLeased: () => void;
   readonly #nowMs: () => number;
-  readonly #consumeMany: ConsumeManyScript;
+  readonly #consume: ConsumeScripts;
   readonly #giveBack: GiveBackScript;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
@@ -49,7 +49,7 @@ export class LeasingRateLimitStore extends ShortcutStore {
     this.#processes = options.processes;
     this.#onLeased = options.onLeased ?? (() => undefined);
     this.#nowMs = options.nowMs ?? (() => performance.now());
-    this.#consumeMany = options.consumeMany ?? consumeManyScript();
+    this.#consume = options.consume ?? consumeScripts();
     this.#giveBack = options.giveBack ?? giveBackScript();
   }
 
@@ -128,7 +128,7 @@ export class LeasingRateLimitStore extends ShortcutStore {
     const demand = batch.add([{ ...limit, cost: 1 }], Math.max(units, wanted));
     const askedAtMs = this.#nowMs();
     try {
-      await batch.send(this.commands, this.#consumeMany);
+      await batch.send(this.commands, this.#consume);
     } catch (error) {
       known.asking = false;
       for (const { reject } of [...asked, ...known.waiting.splice(0)]) reject(error);

@@ -24,6 +24,11 @@ export class Shape {
     this.numbers = numbers;
   }
 
+  /** Whether it is one limit, and that of gcra. */
+  get isOneGcra(): boolean {
+    return this.limits.length === 1 && this.limits[0]!.algorithm === 'gcra';
+  }
+
   is(others: readonly LimitRequest[]): boolean {
     const { limits } = this;
     if (limits.length !== others.length) return false;
