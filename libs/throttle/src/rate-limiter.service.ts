@@ -155,10 +155,9 @@ export class RateLimiter {
 
   #decide(charges: readonly Charge[], mode: DecideMode): Decision | Promise<Decision> {
     const startedAt = decisions.hasSubscribers || this.metrics.isTimed() ? performance.now() : undefined;
-    const ruled = this.switched.decide(charges, mode);
-    if (!('then' in ruled)) return this.#decisionOf(ruled, mode, this.metrics.tookAtOnce(startedAt));
-    const askedAt = startedAt ?? performance.now();
-    return ruled.then((rulings) => this.#decisionOf(rulings, mode, performance.now() - askedAt));
+    return this.switched.decideFor(charges, mode, (rulings, tookMs) =>
+      this.#decisionOf(rulings, mode, tookMs ?? this.metrics.tookAtOnce(startedAt)),
+    );
   }
 
   #decisionOf(rulings: readonly Ruling[], mode: DecideMode, durationMs: number): Decision {

@@ -106,18 +106,20 @@ describe('GatheringRateLimitStore', () => {
     expect(after.mget?.calls).toBe(before.mget?.calls);
   });
 
-  it('decides a turn in one call besides the first, and the next turn in one', async () => {
+  it('decides a turn in two calls or a few, besides the first that comes alone', async () => {
     const store = gathering();
-    const turn = async () => {
+    const limits = [request({ limit: 10_000, windowUs: 30 * 86_400_000_000 })];
+    const turn = async (decisions: number) => {
       const before = (await server.commandStats()).evalsha?.calls ?? 0;
-      await atOnce(store, 64, [request({ limit: 1_000 })]);
+      await atOnce(store, decisions, limits);
       return (await server.commandStats()).evalsha!.calls - before;
     };
-    expect(await turn()).toBe(2);
-    expect(await turn()).toBe(1);
-    expect((await store.decide([request({ limit: 1_000 })], 'peek')).limits[0]!.remaining).toBeLessThanOrEqual(
-      1_000 - 128,
-    );
+    const turns = [64, 64, 20, 1_000, 1_000, 200, 200];
+    const calls: number[] = [];
+    for (const decisions of turns) calls.push(await turn(decisions));
+    expect(calls).toEqual([1 + 2, 2, 1, 32, 8, 2, 2]);
+    const { remaining } = (await store.decide(limits, 'peek')).limits[0]!;
+    expect(remaining).toBe(10_000 - turns.reduce((sum, each) => sum + each));
   });
 
   it('holds nothing beyond the end of its turn', async () => {

@@ -5,8 +5,11 @@ import { Batch, type Demand } from './batch.js';
 import { consumeScripts, type ConsumeScripts } from './consume.lua.js';
 import { ShortcutStore } from './shortcut.store.js';
 
-/** A call leaves with this many keys, so that client and server work at the same time. */
-const FULL = 32;
+/**
+ * A call leaves with this many decisions, so that client and server work at the same time: with half of what the last
+ * turn had, but with enough of them to be worth a call, and not so many that Redis would be held up.
+ */
+const FULL = { atLeast: 32, atMost: 128 } as const;
 
 /** One decision that waits for the call in which it is. */
 interface Waiting {
@@ -27,6 +30,7 @@ export class GatheringRateLimitStore extends ShortcutStore {
   #waiting: Waiting[] = [];
   /** Decisions of this turn that wait or have left; 0 before the first. */
   #gathered = 0;
+  #full: number = FULL.atLeast;
   /** Calls that are not answered yet. */
   #underWay = 0;
   /** Whether the last turn had several decisions: then the first of the next one is hardly alone, either. */
@@ -48,12 +52,13 @@ export class GatheringRateLimitStore extends ShortcutStore {
       const demand = this.#batch.add(limits, 1);
       this.#waiting.push({ demand, index: demand.times - 1, resolve, reject });
       if (this.#gathered++ === 0) setImmediate(this.#endTurn);
-      if (this.#batch.size >= FULL) this.#leave();
+      if (this.#waiting.length >= this.#full || this.#batch.size >= FULL.atMost) this.#leave();
     });
   }
 
   readonly #endTurn = () => {
     this.#crowded = this.#gathered > 1;
+    this.#full = Math.min(Math.max(this.#gathered / 2, FULL.atLeast), FULL.atMost);
     this.#gathered = 0;
     if (this.#waiting.length > 0) this.#leave();
   };
@@ -95,7 +100,7 @@ export class GatheringRateLimitStore extends ShortcutStore {
 
 /** Whether all of it can be said by a quota and a cost. */
 function isPlain(limits: readonly LimitRequest[]): boolean {
-  if (limits.length === 0 || limits.length > FULL) return false;
+  if (limits.length === 0 || limits.length > FULL.atLeast) return false;
   for (const { algorithm, hold, block } of limits) {
     if (algorithm !== 'gcra' && algorithm !== 'fixed-window') return false;
     if (hold !== undefined || block !== undefined) return false;

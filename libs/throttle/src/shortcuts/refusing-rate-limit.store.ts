@@ -94,10 +94,11 @@ export class RefusingRateLimitStore extends ShortcutStore {
     return known;
   }
 
-  async #ask(limits: readonly LimitRequest[], askedAtMs: number): Promise<StoreVerdict> {
-    const verdict = await this.inner.decide(limits, 'consume');
-    if (!verdict.allowed && this.#news.listening) this.refusals.remember(limits, verdict, askedAtMs);
-    return verdict;
+  #ask(limits: readonly LimitRequest[], askedAtMs: number): Promise<StoreVerdict> {
+    return this.inner.decide(limits, 'consume').then((verdict) => {
+      if (!verdict.allowed && this.#news.listening) this.refusals.remember(limits, verdict, askedAtMs);
+      return verdict;
+    });
   }
 
   /** Also when it failed: it may have happened all the same. */

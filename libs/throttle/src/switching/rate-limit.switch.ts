@@ -9,6 +9,9 @@ import type { Charge, CountingPlace, Place, Ruling, Rulings } from './charge.js'
 export type { Charge, Ruling, Rulings } from './charge.js';
 export type { SwitchParts, SwitchSettings } from './rate-limit.switch-parts.js';
 
+/** What to make of the answers; `tookMs` is how long they had to be waited for, if they had to be. */
+type Conclude<T> = (rulings: Rulings, tookMs?: number) => T;
+
 /** What a refusal by the outage policy `closed` says: the breaker looks at Redis about once a second. */
 const CLOSED: LimitVerdict = { allowed: false, remaining: 0, retryAfterMs: 1_000, resetAfterMs: 0, blocked: false };
 
@@ -27,43 +30,52 @@ export class RateLimitSwitch {
     return settings.mode !== 'memory' && backend.current === 'memory' && !servesByChoice(backend);
   }
 
-  /**
-   * The answers about what is enforced; limits in trial are counted beside, and nobody waits for them. At once where nobody
-   * has to be waited for: a promise costs as much as a decision in memory.
-   */
+  /** The answers about what is enforced; limits in trial are counted beside, and nobody waits for them. */
   decide(charges: readonly Charge[], mode: DecideMode): Rulings | Promise<Rulings> {
+    return this.decideFor(charges, mode, asTheyAre);
+  }
+
+  /**
+   * What is concluded from the answers: at once where nobody has to be waited for, else after one promise, since each
+   * costs as much as a decision in memory.
+   */
+  decideFor<T>(charges: readonly Charge[], mode: DecideMode, conclude: Conclude<T>): T | Promise<T> {
     const { staging } = this.parts;
-    if (staging.isPlain(charges)) return this.#decide(charges, mode);
+    if (staging.isPlain(charges)) return this.#decide(charges, mode, conclude);
     const { enforced, shadows } = staging.stage(charges, mode === 'consume');
-    const decided = enforced.length === 0 ? [] : this.#decide(enforced, mode);
+    const decided = this.#decide(enforced, mode, conclude);
     if (mode === 'consume') for (const shadow of shadows) void this.#try(shadow);
     return decided;
   }
 
   async #try(shadow: Charge): Promise<void> {
     try {
-      const [ruling] = await this.#decide([shadow], 'consume');
+      const [ruling] = await this.#decide([shadow], 'consume', asTheyAre);
       if (!ruling!.verdict.allowed) this.parts.onWouldReject(shadow.limit.name);
     } catch (error) {
       this.parts.onBug(error); // a trial is nobody's failure
     }
   }
 
-  #decide(charges: readonly Charge[], mode: DecideMode): Rulings | Promise<Rulings> {
+  /** The rule is one place for all of a request; during an outage, a canary or a ramp they may be several. */
+  #decide<T>(charges: readonly Charge[], mode: DecideMode, conclude: Conclude<T>): T | Promise<T> {
     const [first] = charges;
-    if (first === undefined) return [];
+    if (first === undefined) return conclude([]);
     const place = this.#placeOf(first, mode);
-    if (charges.length === 1 && place === 'memory') return this.#decideTogether(charges, place, mode, false);
     const places: Place[] = [place];
-    for (let i = 1; i < charges.length; i++) places.push(this.#placeOf(charges[i]!, mode));
-    try {
-      const ruled = this.#decideAt(charges, places, mode, false);
-      return 'then' in ruled ? ruled.catch((error) => this.#fallBack(error, charges, places, mode)) : ruled;
-    } catch (error) {
-      return this.#fallBack(error, charges, places, mode);
+    let together = place !== 'open' && place !== 'closed';
+    for (let i = 1; i < charges.length; i++) {
+      const each = this.#placeOf(charges[i]!, mode);
+      places.push(each);
+      together &&= each === place;
     }
+    if (together) return this.#decideTogether(charges, place as CountingPlace, mode, conclude);
+    return this.#decideApart(charges, places, mode, false)
+      .catch((error) => this.#fallBack(error, charges, places, mode))
+      .then(conclude);
   }
 
+  /** Whatever the reason, a limiter must not take the service down: a bug is reported and then treated as an outage. */
   #fallBack(
     error: unknown,
     charges: readonly Charge[],
@@ -72,12 +84,11 @@ export class RateLimitSwitch {
   ): Rulings | Promise<Rulings> {
     if (!places.includes('redis')) throw error;
     const { onBug, onChecked } = this.parts;
-    // Whatever the reason, a limiter must not take the service down: a bug is reported and then treated as an outage.
     const unavailable = isRedisUnavailable(error);
     if (!unavailable) onBug(error);
     if (error instanceof RedisTimeoutError) onChecked(Infinity);
     const fallback = charges.map(({ limit }, i) => (places[i] === 'redis' ? outagePlace(limit) : places[i]!));
-    return this.#decideAt(charges, fallback, mode, unavailable && error.outcomeUnknown);
+    return this.#decideApart(charges, fallback, mode, unavailable && error.outcomeUnknown);
   }
 
   /**
@@ -119,37 +130,29 @@ export class RateLimitSwitch {
     return servesByChoice(backend) ? 'memory' : outagePlace(limit);
   }
 
-  #decideAt(
-    charges: readonly Charge[],
-    places: readonly Place[],
-    mode: DecideMode,
-    unsure: boolean,
-  ): Rulings | Promise<Rulings> {
-    const place = places[0];
-    for (const each of places) if (each !== place) return this.#decideApart(charges, places, mode, unsure);
-    if (place === undefined || place === 'open' || place === 'closed') {
-      return this.#decideApart(charges, places, mode, unsure);
-    }
-    return this.#decideTogether(charges, place, mode, unsure);
-  }
-
-  /** The rule: one store decides all. */
-  #decideTogether(
+  #decideTogether<T>(
     charges: readonly Charge[],
     place: CountingPlace,
     mode: DecideMode,
-    unsure: boolean,
-  ): Rulings | Promise<Rulings> {
+    conclude: Conclude<T>,
+  ): T | Promise<T> {
     const requests: LimitRequest[] = [];
     for (const charge of charges) requests.push(this.#requestOf(charge, place));
     const store = this.parts.stores[place];
     const known = store.decideNow(requests, mode);
-    if (known !== undefined) return this.#rulingsOf(charges, requests, place, known, mode, unsure);
+    if (known !== undefined) return conclude(this.#rulingsOf(charges, requests, place, known, mode));
     const startedAt = performance.now();
-    return store.decide(requests, mode).then((verdict) => {
-      if (place === 'redis') this.parts.onChecked(performance.now() - startedAt);
-      return this.#rulingsOf(charges, requests, place, verdict, mode, unsure);
-    });
+    return store.decide(requests, mode).then(
+      (verdict) => {
+        const tookMs = performance.now() - startedAt;
+        if (place === 'redis') this.parts.onChecked(tookMs);
+        return conclude(this.#rulingsOf(charges, requests, place, verdict, mode), tookMs);
+      },
+      async (error) => {
+        const places = charges.map(() => place);
+        return conclude(await this.#fallBack(error, charges, places, mode), performance.now() - startedAt);
+      },
+    );
   }
 
   #rulingsOf(
@@ -158,18 +161,16 @@ export class RateLimitSwitch {
     place: CountingPlace,
     { allowed, limits, only }: StoreVerdict,
     mode: DecideMode,
-    unsure: boolean,
   ): Rulings {
     const rulings: Ruling[] = [];
     for (let at = 0; at < limits.length; at++) {
       const i = only === undefined ? at : only[at]!;
       rulings.push({ charge: charges[i]!, quota: requests[i]!, place, verdict: limits[at]! });
     }
-    if (place === 'insurance' && allowed && mode === 'consume') this.#owe(rulings, unsure);
+    if (place === 'insurance' && allowed && mode === 'consume') this.#owe(rulings, false);
     return rulings;
   }
 
-  /** The exception: during an outage, a canary or a ramp. */
   async #decideApart(
     charges: readonly Charge[],
     places: readonly Place[],
@@ -234,6 +235,10 @@ export class RateLimitSwitch {
       if (place === 'insurance') this.parts.onGranted(quota as LimitRequest, charge.quota, unsure);
     }
   }
+}
+
+function asTheyAre(rulings: Rulings): Rulings {
+  return rulings;
 }
 
 function outagePlace({ outage }: Limit): Place {
