@@ -26,6 +26,8 @@ interface Driven {
 }
 
 const WARM_UP_SECONDS = 0.2;
+/** One after the other, operations take a second until there were enough of them to be compiled. */
+const WARM_UP_ALONE_SECONDS = 1;
 /** Twenty requests of each attacker: twice what may pass. */
 const WARM_UP_REQUESTS = 400;
 
@@ -80,7 +82,7 @@ interface Drive {
 
 const inProcess = {
   async warmUp(contestant: ContestantProcess, { concurrency }: Scenario, { seconds }: Drive): Promise<void> {
-    await contestant.loop(concurrency, Math.min(WARM_UP_SECONDS, seconds));
+    await contestant.loop(concurrency, Math.min(concurrency === 1 ? WARM_UP_ALONE_SECONDS : WARM_UP_SECONDS, seconds));
   },
   async run(contestant: ContestantProcess, { concurrency }: Scenario, { seconds }: Drive): Promise<Driven> {
     const result = await contestant.loop(concurrency, seconds);

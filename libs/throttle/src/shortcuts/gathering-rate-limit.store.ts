@@ -63,13 +63,18 @@ export class GatheringRateLimitStore extends ShortcutStore {
     if (this.#waiting.length > 0) this.#leave();
   };
 
-  async #alone(limits: readonly LimitRequest[]): Promise<StoreVerdict> {
+  #alone(limits: readonly LimitRequest[]): Promise<StoreVerdict> {
     this.#underWay++;
-    try {
-      return await this.inner.decide(limits, 'consume');
-    } finally {
-      this.#underWay--;
-    }
+    return this.inner.decide(limits, 'consume').then(
+      (verdict) => {
+        this.#underWay--;
+        return verdict;
+      },
+      (error) => {
+        this.#underWay--;
+        throw error;
+      },
+    );
   }
 
   #leave(): void {

@@ -12,8 +12,7 @@ export interface RejectCacheOptions {
 }
 
 /** What a limit said when it refused. */
-interface Refusal {
-  quota: Quota;
+interface Refusal extends Quota {
   cost: number;
   remaining: number;
   blocked: boolean;
@@ -110,7 +109,7 @@ export class RejectCache {
   }
 
   #verdictOf(limit: LimitRequest): LimitVerdict | undefined {
-    const entry = this.#refusals.find(limit.key.name);
+    const entry = this.#refusals.of(limit.key);
     if (entry === undefined) return undefined;
     const { value } = entry;
     const now = this.#nowMs();
@@ -118,8 +117,7 @@ export class RejectCache {
       this.#refusals.delete(entry);
       return undefined;
     }
-    const { quota } = value;
-    const same = limit.limit === quota.limit && limit.windowUs === quota.windowUs && limit.calendar === quota.calendar;
+    const same = limit.limit === value.limit && limit.windowUs === value.windowUs && limit.calendar === value.calendar;
     if (!same || (!value.blocked && isCounted(limit))) return undefined;
     // A dearer request is refused as well, but waits longer, or for ever.
     if (value.blocked ? neverFits(limit, limit.cost) : limit.cost !== value.cost) return undefined;
@@ -143,7 +141,9 @@ export class RejectCache {
     const untilMs = askedAtMs + Math.min(retryAfterMs - 1, limit.lease && !blocked ? LEASED_TRUST_MS : MAX_TRUST_MS);
     if (untilMs <= now) return;
     const refusal: Refusal = {
-      quota: { limit: limit.limit, windowUs: limit.windowUs, calendar: limit.calendar },
+      limit: limit.limit,
+      windowUs: limit.windowUs,
+      calendar: limit.calendar,
       cost: limit.cost,
       remaining: said.remaining,
       blocked,

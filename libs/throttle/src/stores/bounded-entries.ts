@@ -1,5 +1,4 @@
 import type { Key } from '@roost/redis';
-import { LimitKey } from './rate-limit.keys.js';
 import { Recency, type Entry } from './recency.js';
 
 /** What matters until some moment. */
@@ -34,10 +33,7 @@ export class BoundedEntries<Value extends Expiring> {
 
   /** The entry of a key, at once when it was found by this key before. */
   of(key: Key): Entry<Value> | undefined {
-    if (!(key instanceof LimitKey)) return this.find(key.name);
-    const found = key.found as Entry<Value> | undefined;
-    if (found !== undefined && this.#entries.has(found)) return found;
-    return (key.found = this.find(key.name));
+    return this.#entries.of(key);
   }
 
   /** Notes that it was used just now. */

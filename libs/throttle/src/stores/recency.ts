@@ -1,3 +1,6 @@
+import type { Key } from '@roost/redis';
+import { LimitKey } from './rate-limit.keys.js';
+
 /** A value under a name, between the one that was used before it and the one that was used after it. */
 export interface Entry<Value> {
   readonly name: string;
@@ -36,6 +39,14 @@ export class Recency<Value> {
 
   find(name: string): Entry<Value> | undefined {
     return this.#entries.get(name);
+  }
+
+  /** What is there under a key, at once when it was found by this key before. */
+  of(key: Key): Entry<Value> | undefined {
+    if (!(key instanceof LimitKey)) return this.find(key.name);
+    const found = key.found as Entry<Value> | undefined;
+    if (found !== undefined && this.has(found)) return found;
+    return (key.found = this.find(key.name));
   }
 
   /** Adds a name that is not there, as just used. */

@@ -35,12 +35,13 @@ export class RedisRateLimitStore extends RateLimitStore {
     this.#scripts = scripts;
   }
 
-  async decide(limits: readonly LimitRequest[], mode: DecideMode): Promise<StoreVerdict> {
-    checkRequests(limits, mode);
-    const first = limits[0]!;
-    const plain =
-      limits.length === 1 && first.algorithm === 'gcra' && first.hold === undefined && first.block === undefined;
-    return (plain ? await this.#decidePlain(first, mode) : undefined) ?? this.#decideAny(limits, mode);
+  decide(limits: readonly LimitRequest[], mode: DecideMode): Promise<StoreVerdict> {
+    try {
+      checkRequests(limits, mode);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+    return limits.length === 1 && isPlain(limits[0]!) ? this.#decidePlain(limits, mode) : this.#decideAny(limits, mode);
   }
 
   async settle(settlements: readonly Settlement[]): Promise<number> {
@@ -94,15 +95,18 @@ export class RedisRateLimitStore extends RateLimitStore {
     return keys.length === 0 ? 0 : this.#commands.write<number>('UNLINK', ...keys);
   }
 
-  /** Undefined when there is more at the limit than the small script reads: a block, or charges that are held. */
-  async #decidePlain(limit: LimitRequest, mode: DecideMode): Promise<StoreVerdict | undefined> {
+  /** By the small script, and by the large one when there is more at the limit: a block, or charges that are held. */
+  #decidePlain(limits: readonly LimitRequest[], mode: DecideMode): Promise<StoreVerdict> {
+    const [limit] = limits as [LimitRequest];
     const { key, cost } = limit;
-    const raw = await this.#commands.run(this.#scripts.one[mode], { limit: key }, { request: amountsOf(limit) });
-    if (raw === null) return undefined;
-    const allowed = raw >= 0;
-    const used = allowed ? raw : -1 - raw;
-    const after = allowed && mode === 'consume' ? gcra.charged(used, limit, cost) : used;
-    return { allowed, limits: [verdictOf(gcra, after, limit, cost, 0, allowed)] };
+    const asked = this.#commands.run(this.#scripts.one[mode], { limit: key }, { request: amountsOf(limit) });
+    return asked.then((raw) => {
+      if (raw === null) return this.#decideAny(limits, mode);
+      const allowed = raw >= 0;
+      const used = allowed ? raw : -1 - raw;
+      const after = allowed && mode === 'consume' ? gcra.charged(used, limit, cost) : used;
+      return { allowed, limits: [verdictOf(gcra, after, limit, cost, 0, allowed)] };
+    });
   }
 
   async #decideAny(limits: readonly LimitRequest[], mode: DecideMode): Promise<StoreVerdict> {
@@ -163,6 +167,10 @@ export class RedisRateLimitStore extends RateLimitStore {
   #newName(): string {
     return `${this.#me}${(this.#charges++).toString(36)}`;
   }
+}
+
+function isPlain({ algorithm, hold, block }: LimitRequest): boolean {
+  return algorithm === 'gcra' && hold === undefined && block === undefined;
 }
 
 /** What the request needs, and how full the limit may be with it. */
