@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { Deadlines, type Expiring } from './deadlines.js';
 
 /** A call that says when it is given up. */
@@ -31,6 +32,16 @@ describe('Deadlines', () => {
     call(deadlines, () => expired.push(6));
     await pause(45);
     expect(expired).toEqual([1, 3, 4, 6]);
+  });
+
+  it('belongs to no request, although one began it', async () => {
+    const requests = new AsyncLocalStorage<string>();
+    const deadlines = new Deadlines(5);
+    const seen: unknown[] = [];
+    requests.run('first', () => call(deadlines, () => seen.push(requests.getStore())));
+    requests.run('second', () => call(deadlines, () => seen.push(requests.getStore())));
+    await pause(30);
+    expect(seen).toEqual([undefined, undefined]);
   });
 
   it('works again after it was idle', async () => {

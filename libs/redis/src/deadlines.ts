@@ -1,3 +1,5 @@
+import { outsideRequests } from './outside-requests.js';
+
 /** Something under way that is given up when its time has come. */
 export interface Expiring {
   /** Monotonic ms; set by {@link Deadlines}. */
@@ -56,11 +58,12 @@ export class Deadlines {
 
   #arm(delayMs: number): void {
     const dueAt = performance.now() + delayMs;
-    this.#timer = setTimeout(() => {
+    const due = () => {
       const stalled = performance.now() - dueAt > STALL_MS;
       if (stalled) this.#timer = setTimeout(() => this.#sweep(), GRACE_MS).unref();
       else this.#sweep();
-    }, delayMs).unref();
+    };
+    this.#timer = outsideRequests(() => setTimeout(due, delayMs).unref());
   }
 
   #sweep(): void {

@@ -23,6 +23,7 @@ export type { CommandMessage } from './redis-commands.js';
 export { defineKey, Key, type KeyDefinition, type KeyOptions, type KeyParts } from './key.js';
 export { defineScript, type ByName, type Script, type ScriptArg } from './script.js';
 export { redisKeys } from './redis.keys.js';
+export { outsideRequests } from './outside-requests.js';
 export { digest, shareOf } from './digest.js';
 export { show, toMs, type Duration } from './duration.js';
 

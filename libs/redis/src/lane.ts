@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { internalsOf } from './client-internals.js';
 import { Cork } from './cork.js';
 import { classifyError, safeMessage, type ErrorClass } from './error-class.js';
+import { outsideRequests } from './outside-requests.js';
 
 export interface LaneEvents {
   /** The connection can take commands. */
@@ -110,7 +111,8 @@ export class Lane {
   }
 
   #connect(): void {
-    this.client.connect().catch((error: Error) => (this.#lastError = error));
+    // The socket, and all that it will say, would else belong to the request that needed it first.
+    outsideRequests(() => this.client.connect()).catch((error: Error) => (this.#lastError = error));
   }
 
   #beat({ everyMs, deadlineMs }: Heartbeat): void {

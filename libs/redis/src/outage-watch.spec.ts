@@ -1,4 +1,6 @@
 import { eventually, FaultProxy, RedisServer } from '@roost/testing';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { defineKey } from './index.js';
 import { connect, type Connected } from './testing.js';
 
@@ -52,6 +54,30 @@ describe('an outage', () => {
     const later = Array.from({ length: 20 }, () => write(redis));
     await Promise.all([...first, ...later]);
     expect(performance.now() - startedAt).toBeLessThan(245); // their own deadline is 250 ms
+  });
+
+  it('is the business of no request, although the commands of one brought it to light', async () => {
+    const requests = new AsyncLocalStorage<string>();
+    const seen: unknown[] = [];
+    redis.backend.onChange(() => seen.push(requests.getStore()));
+    server.freeze();
+    await requests.run('request', () => Promise.all(Array.from({ length: 5 }, () => write(redis))));
+    server.thaw();
+    await untilRedis(redis);
+    expect(seen.length).toBeGreaterThan(1);
+    expect(seen).toEqual(seen.map(() => undefined));
+  });
+
+  it('nor is a connection that was opened for one', async () => {
+    const requests = new AsyncLocalStorage<string>();
+    const seen: unknown[] = [];
+    const note = () => void seen.push(requests.getStore());
+    await requests.run('first', () => redis.commands.read('GET', key)); // opens the connection for reads
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    subscribe('roost:redis:command', note);
+    await requests.run('second', () => redis.commands.read('GET', key));
+    unsubscribe('roost:redis:command', note);
+    expect(seen).toEqual([undefined]);
   });
 
   it('asks Redis nothing while it lasts', async () => {

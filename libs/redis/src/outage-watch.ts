@@ -3,6 +3,7 @@ import type { ConnectionMetrics } from './connection-metrics.js';
 import { stops, type ErrorClass } from './error-class.js';
 import type { Lane } from './lane.js';
 import type { ProbeResult } from './probe.js';
+import { outsideRequests } from './outside-requests.js';
 import { Prober, type ProbeNext } from './prober.js';
 import type { Direction } from './call.js';
 import type { CommandObserver } from './redis-commands.js';
@@ -117,7 +118,8 @@ export class OutageWatch implements CommandObserver {
       maximumOpenMs: Math.max(minimumOpenMs, recheckMs),
     };
     const now = () => performance.now();
-    return new Breaker(options, now, (from, to) => this.#moved(direction, from, to));
+    // By the outcome of some request's command, and the business of none.
+    return new Breaker(options, now, (from, to) => outsideRequests(() => this.#moved(direction, from, to)));
   }
 
   #moved(direction: Direction, from: BreakerState, to: BreakerState): void {

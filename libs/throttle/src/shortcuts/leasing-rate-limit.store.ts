@@ -1,6 +1,5 @@
-import type { Commands, Key } from '@roost/redis';
+import { outsideRequests, type Commands, type Key } from '@roost/redis';
 import type { Quota } from '../algorithms/algorithm.js';
-import { outsideRequests } from '../stores/outside-requests.js';
 import type { DecideMode, LimitRequest, RateLimitStore, StoreVerdict } from '../stores/rate-limit.store.js';
 import { Batch } from './batch.js';
 import { consumeScripts, type ConsumeScripts } from './consume.lua.js';

@@ -1,10 +1,9 @@
-import type { Key } from '@roost/redis';
+import { outsideRequests, type Key } from '@roost/redis';
 import { neverFits } from '../algorithms/algorithm.js';
 import { algorithms, blockedVerdict, verdictOf } from '../algorithms/verdict.js';
 import { atOnce } from './at-once.js';
 import { BoundedEntries } from './bounded-entries.js';
 import { checkChanges, checkMs, checkRequests, checkSettlements } from './checks.js';
-import { outsideRequests } from './outside-requests.js';
 import {
   RateLimitStore,
   type BlockRule,

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { RedisReplyError, RedisTimeoutError, type Backend, type Key } from '@roost/redis';
+import { eventually } from '@roost/testing';
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { limitKey } from '../stores/rate-limit.keys.js';
 import { RateLimitStore, type Settlement } from '../stores/rate-limit.store.js';
 import { RedisOrders } from './redis-orders.js';
@@ -67,6 +69,23 @@ describe('RedisOrders', () => {
     write = as;
     await jest.advanceTimersByTimeAsync(100);
   };
+
+  it('55: tells Redis later, outside of the request that gave the order', async () => {
+    jest.useRealTimers();
+    const requests = new AsyncLocalStorage<string>();
+    const seen: unknown[] = [];
+    const real = new RedisOrders({ state: () => ({ write }) } as unknown as Backend, redis, (error) =>
+      bugs.push(error),
+    );
+    redis.reset = (keys) => Promise.resolve(seen.push(requests.getStore()) && keys.length);
+    lose();
+    await requests.run('request', () => real.reset([key('a')]));
+    write = 'closed';
+    await eventually(() => seen.length > 0, { within: 2_000 });
+    expect(seen).toEqual([undefined]);
+    real.close();
+    jest.useFakeTimers();
+  });
 
   it('tells Redis at once', async () => {
     expect(await orders.reset([key('a'), key('b')])).toBe(2);

@@ -1,4 +1,4 @@
-import { isRedisUnavailable, type Backend, type Key } from '@roost/redis';
+import { isRedisUnavailable, outsideRequests, type Backend, type Key } from '@roost/redis';
 import type { RateLimitStore, Settlement } from '../stores/rate-limit.store.js';
 
 /** What a store is told about one key, besides decisions. */
@@ -101,7 +101,7 @@ export class RedisOrders {
       if (this.#waiting.size <= MAX_WAITING) break;
       this.#waiting.delete(oldest);
     }
-    this.#retry ??= setInterval(() => void this.#tellWaiting(), RETRY_MS).unref();
+    this.#retry ??= outsideRequests(() => setInterval(() => void this.#tellWaiting(), RETRY_MS).unref());
     return 0;
   }
 

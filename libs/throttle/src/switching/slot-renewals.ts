@@ -1,6 +1,6 @@
+import { outsideRequests } from '@roost/redis';
 import type { CountingPlace } from './charge.js';
 import type { HeldCharge } from './held-charge.js';
-import { outsideRequests } from '../stores/outside-requests.js';
 
 /** One script call must not keep Redis busy. */
 const MAX_AT_ONCE = 500;

@@ -1,7 +1,7 @@
+import { outsideRequests } from '@roost/redis';
 import { HitLog, type HitLimit, type HitVerdict } from './hit-log.js';
 import { Hits } from './hits.js';
 import { Recency } from '../stores/recency.js';
-import { outsideRequests } from '../stores/outside-requests.js';
 
 export interface MemoryHitLogOptions {
   /** How many keys are remembered; beyond it the one unused for longest is forgotten. */
