@@ -65,8 +65,9 @@ describe.each(libs)('%s', (lib) => {
   const manifest = readJson<Manifest>(`${lib}/package.json`);
   const own = sources(`${lib}/src`).filter((path) => !isSpec(path));
 
-  it('has a README', () => {
+  it('has a README, and the licence that its package carries', () => {
     expect(exists(`${lib}/README.md`)).toBe(true);
+    expect(read(`${lib}/LICENSE`)).toBe(read('LICENSE'));
   });
 
   it('is known to Nest and to the compiler', () => {

@@ -211,6 +211,7 @@ describe('RedisRateLimitStore', () => {
     const other = { ...request(), key: limitKey('gcra', 'other', `subject-${subject}`) };
     await server.command('SET', nameOf(request().key), 'foo');
     await expect(store.decide([other, request()], 'consume')).rejects.toThrow(RedisReplyError);
+    await expect(store.adjust([other, request()])).rejects.toThrow(RedisReplyError);
     expect(await server.command('EXISTS', nameOf(other.key))).toBe(0);
   });
 

@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { RedisReplyError, RedisTimeoutError } from '@roost/redis';
+import { eventually } from '@roost/testing';
 import type { Limit } from '../policies/limit.js';
+import { limitKey } from '../stores/rate-limit.keys.js';
 import type { RateLimitStore } from '../stores/rate-limit.store.js';
 import type { HeldCharge } from './held-charge.js';
 import { HeldCharges } from './held-charges.js';
@@ -14,7 +16,7 @@ function setUp(orders: Partial<RedisOrders> = {}) {
   const bugs: unknown[] = [];
   const store = {} as RateLimitStore;
   const stores = { redis: store, memory: store, insurance: store };
-  return { bugs, charges: new HeldCharges(stores, orders as RedisOrders, (error) => bugs.push(error)) };
+  return { bugs, store, charges: new HeldCharges(stores, orders as RedisOrders, (error) => bugs.push(error)) };
 }
 
 describe('HeldCharges', () => {
@@ -42,6 +44,26 @@ describe('HeldCharges', () => {
   it('of a reservation holds all, slots until they are settled', () => {
     const reserved = setUp().charges.forReservation([charge({}), charge({ algorithm: 'concurrency' })], 5_000);
     expect(reserved.map(({ hold }) => hold?.expiresMs)).toEqual([5_000, null]);
+  });
+
+  it('renews the slots of others when one cannot be', async () => {
+    const { charges, bugs, store } = setUp();
+    const renewed: string[] = [];
+    store.renew = (slots) => {
+      const names = slots.map(({ holdId }) => holdId);
+      if (names.includes('foreign')) return Promise.reject(new RedisReplyError('ROOST foreign value'));
+      renewed.push(...names);
+      return Promise.resolve(names.length);
+    };
+    const slot = (holdId: string) => {
+      const settlement = { key: limitKey('concurrency', 'x', holdId), windowUs: 30_000, holdId, held: 1 };
+      return { limit: { algorithm: 'concurrency' }, place: 'redis', settlement } as unknown as HeldCharge;
+    };
+    charges.keep(['a', 'foreign', 'b'].map(slot));
+    await eventually(() => renewed.length >= 2, { within: 2_000 });
+    charges.close();
+    expect(renewed.slice(0, 2)).toEqual(['a', 'b']);
+    expect(bugs.length).toBeGreaterThan(0);
   });
 
   it.each([new RedisReplyError('WRONGTYPE'), new RedisTimeoutError('settle', 250)])(

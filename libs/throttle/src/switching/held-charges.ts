@@ -100,7 +100,10 @@ export class HeldCharges {
     try {
       await this.stores[place].renew(slots.map(({ settlement }) => settlement));
     } catch (error) {
-      if (!isRedisUnavailable(error)) this.onBug(error); // else the next round tries again, before the slots end
+      if (isRedisUnavailable(error)) return; // the next round tries again, before the slots end
+      // Something foreign stands where one of them is counted: the others are not to end for that.
+      if (slots.length > 1) for (const slot of slots) await this.#renew(place, [slot]);
+      else this.onBug(error);
     }
   }
 }

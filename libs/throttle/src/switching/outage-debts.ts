@@ -36,6 +36,12 @@ interface Debt {
   readonly held: boolean;
 }
 
+/** How many requests of a debt Redis is to be told of. */
+interface Owed {
+  readonly debt: Debt;
+  readonly requests: number;
+}
+
 /**
  * What this process granted alone while Redis was lost. It is charged in Redis when that is back, so that an outage gives
  * nobody a second helping. Each debt is sent once: one of unknown outcome is given up. What was granted goes on counting
@@ -97,13 +103,21 @@ export class OutageDebts {
       .map((debt, i) => ({ debt, requests: this.#owed(debt, seen.limits[i]!, aheadUs) }))
       .filter(({ requests }) => requests > 0);
     await this.#keep(debts.map(({ held, local }, i) => ({ held, local, seen: seen.limits[i]! })));
-    if (owed.length === 0) return;
+    if (owed.length > 0) await this.#send(owed);
+  }
+
+  async #send(owed: readonly Owed[]): Promise<void> {
     const total = owed.reduce((sum, { requests }) => sum + requests, 0);
     try {
       await this.redis.adjust(owed.map(({ debt, requests }) => chargeOf(debt.local, debt.quota, requests)));
       this.options.onSettled('merged', total);
     } catch (error) {
       const unavailable = isRedisUnavailable(error);
+      if (!unavailable && owed.length > 1) {
+        // Something foreign stands where one of them is counted; nothing was charged, and the others can be.
+        for (const each of owed) await this.#send([each]);
+        return;
+      }
       if (unavailable && !error.outcomeUnknown) {
         // Certainly not charged.
         for (const { debt, requests } of owed) this.#add({ ...debt, granted: requests, unsure: 0, held: false });
