@@ -132,6 +132,25 @@ describe('RedisCommands', () => {
     }
   });
 
+  it('keeps commands until the turn ends, but not a script in which the turn was gathered', async () => {
+    const atUs = (raw: readonly [string, string]) => Number(raw[0]) * 1e6 + Number(raw[1]);
+    const clock = { keys: ['item'], args: [], reply: atUs, lua: `return redis.call('TIME')` } as const;
+    const [usual, gathered] = [
+      defineScript('test.usual', clock),
+      defineScript('test.gathered', { ...clock, gathered: true }),
+    ];
+    const key = item.of({ id: 'x' });
+    for (const script of [usual, gathered]) await redis.commands.run(script, { item: key }, {});
+    const first = redis.commands.write('PING'); // alone it leaves at once, and then nothing is alone
+    const three = [usual, gathered, usual].map((script) => redis.commands.run(script, { item: key }, {}));
+    const busyUntil = performance.now() + 60;
+    while (performance.now() < busyUntil);
+    await first;
+    const [before, turn, after] = await Promise.all(three);
+    expect(after! - turn!).toBeGreaterThan(30_000);
+    expect(turn! - before!).toBeLessThan(30_000); // the order stays
+  });
+
   it('rejects an argument that is no text, and goes on', async () => {
     const wrong = redis.commands.write('SET', item.of({ id: 'x' }), Object.create(null) as string);
     await expect(wrong).rejects.toThrow(/convert/);

@@ -69,7 +69,8 @@ export class RedisCommands extends Commands implements CallObserver {
     for (const arg of script.argsOf(args)) wire.push(arg);
     const direction = script.readOnly ? 'read' : 'write';
     const startedAt = performance.now();
-    return this.#send(direction, script.name, 'evalsha', wire, startedAt).then(script.reply, (error: Error) => {
+    const sent = this.#send(direction, script.name, 'evalsha', wire, startedAt, script.gathered);
+    return sent.then(script.reply, (error: Error) => {
       if (!(error instanceof RedisReplyError && error.message.startsWith('NOSCRIPT'))) throw error;
       wire[0] = script.lua;
       return this.#send(direction, script.name, 'eval', wire, startedAt).then(script.reply); // within the same deadline
@@ -82,6 +83,7 @@ export class RedisCommands extends Commands implements CallObserver {
     name: string,
     args: ScriptArg[],
     startedAt = performance.now(),
+    gathered = false,
   ): Promise<unknown> {
     const lane = this.#laneFor(direction);
     const written = lane.ready;
@@ -90,8 +92,9 @@ export class RedisCommands extends Commands implements CallObserver {
     // An argument that is no text was rejected while the command was made, before it could be settled in other ways.
     if ((command.reject as unknown) === undefined) return command.promise;
     new Call(command, direction, label, written, this.deadlines, this, startedAt);
-    if (written && !alone) lane.hold(); // a lone command gains nothing by waiting for the turn's end
+    if (written && !alone && !gathered) lane.hold(); // a lone command gains nothing by waiting for the turn's end
     void lane.client.sendCommand(command);
+    if (gathered) lane.cork.flush(); // with what was held before it
     return command.promise;
   }
 

@@ -17,6 +17,7 @@ export interface Script<Keys extends readonly string[], Args extends readonly st
   readonly lua: string;
   readonly sha1: string;
   readonly readOnly: boolean;
+  readonly gathered: boolean;
   readonly reply: (raw: unknown) => Reply;
   keysOf(keys: ByName<Keys, Key>): readonly Key[];
   argsOf(args: ByName<Args, ScriptArg>): readonly ScriptArg[];
@@ -39,6 +40,11 @@ export function defineScript<const Keys extends readonly string[], const Args ex
     lua: string;
     /** Set when it never writes: it may then run while writes are refused. @default false */
     readOnly?: boolean;
+    /**
+     * Set when its caller has gathered in it what a turn of the event loop had to ask: it then leaves at once, and not with
+     * the other commands of the turn. @default false
+     */
+    gathered?: boolean;
   },
 ): Script<Keys, Args, Reply> {
   const misplaced = [definition.keys, definition.args].some((names) =>
@@ -52,6 +58,7 @@ export function defineScript<const Keys extends readonly string[], const Args ex
     lua,
     sha1: createHash('sha1').update(lua).digest('hex'),
     readOnly: definition.readOnly ?? false,
+    gathered: definition.gathered ?? false,
     reply: definition.reply as (raw: unknown) => Reply,
     keysOf: (keys) => inOrder<Key>(definition.keys, keys),
     argsOf: (args) => inOrder<ScriptArg>(definition.args, args),

@@ -18,12 +18,14 @@ export function consumeScripts(variant: DecideVariant = PRODUCTION) {
       args: ['demands...'],
       reply: (raw: readonly number[]) => raw,
       lua: manyLua(variant),
+      gathered: true,
     }),
     each: defineScript('rate.consume-each', {
       keys: ['limits...'],
       args: ['need', 'capacity'],
       reply: (raw: readonly (number | null)[]) => raw,
       lua: eachLua(variant),
+      gathered: true,
     }),
   };
 }
