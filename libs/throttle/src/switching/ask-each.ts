@@ -1,4 +1,5 @@
 import type { DecideMode, LimitRequest, LimitVerdict, StoreVerdict } from '../stores/rate-limit.store.js';
+import { askStore } from './ask-store.js';
 import type { CountingPlace } from './charge.js';
 import type { SwitchParts } from './rate-limit.switch-parts.js';
 
@@ -14,12 +15,10 @@ export async function askEach(
   const local = LOCAL.filter((place) => requests[place].length > 0);
   let allowed = true;
   const ask = async (place: CountingPlace, how: DecideMode) => {
-    let answer = stores[place].decideNow(requests[place], how);
-    if (answer === undefined) {
-      const startedAt = performance.now();
-      answer = await stores[place].decide(requests[place], how);
-      if (place === 'redis') onChecked(performance.now() - startedAt);
-    }
+    const asked = askStore(stores[place], requests[place], how);
+    const startedAt = performance.now();
+    const answer = 'then' in asked ? await asked : asked;
+    if (place === 'redis' && answer !== asked) onChecked(performance.now() - startedAt);
     verdicts[place] = inPlace(answer, requests[place]);
     allowed &&= answer.allowed;
   };

@@ -142,6 +142,16 @@ describe('RateLimitSwitch', () => {
     expect(bugs).toEqual([redis.failure]);
   });
 
+  it('57: so is one that is thrown before there is anything to wait for', async () => {
+    const { switched, redis, bugs } = setUp();
+    const bug = new TypeError('undefined is not a function');
+    redis.decideNow = () => {
+      throw bug;
+    };
+    expect(await admitted(switched, 1, charge())).toBe(1);
+    expect(bugs).toEqual([bug]);
+  });
+
   it('one closed limit refuses, and nothing is charged', async () => {
     const { switched, memory, lose } = setUp();
     lose();

@@ -3,6 +3,7 @@ import type { Quota } from '../algorithms/algorithm.js';
 import type { Limit } from '../policies/limit.js';
 import type { DecideMode, LimitRequest, LimitVerdict, StoreVerdict } from '../stores/rate-limit.store.js';
 import { askEach } from './ask-each.js';
+import { askStore } from './ask-store.js';
 import type { SwitchParts } from './rate-limit.switch-parts.js';
 import type { Charge, CountingPlace, Place, Ruling, Rulings } from './charge.js';
 
@@ -138,11 +139,10 @@ export class RateLimitSwitch {
   ): T | Promise<T> {
     const requests: LimitRequest[] = [];
     for (const charge of charges) requests.push(this.#requestOf(charge, place));
-    const store = this.parts.stores[place];
-    const known = store.decideNow(requests, mode);
-    if (known !== undefined) return conclude(this.#rulingsOf(charges, requests, place, known, mode));
+    const asked = askStore(this.parts.stores[place], requests, mode);
+    if (!('then' in asked)) return conclude(this.#rulingsOf(charges, requests, place, asked, mode));
     const startedAt = performance.now();
-    return store.decide(requests, mode).then(
+    return asked.then(
       (verdict) => {
         const tookMs = performance.now() - startedAt;
         if (place === 'redis') this.parts.onChecked(tookMs);
