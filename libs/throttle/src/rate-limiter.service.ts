@@ -10,6 +10,7 @@ import { RateLimitSubjects } from './requests/rate-limit.subjects.js';
 import { reservationOf, type Reservation, type ReserveOptions } from './reservation.js';
 import type { DecideMode } from './stores/rate-limit.store.js';
 import { BlockLog } from './switching/block-log.js';
+import { keyOf } from './switching/charge.js';
 import { HeldCharges } from './switching/held-charges.js';
 import { RateLimitRecords, type SubjectOf } from './switching/rate-limit.records.js';
 import { RateLimitSwitch, type Charge, type Ruling } from './switching/rate-limit.switch.js';
@@ -155,7 +156,7 @@ export class RateLimiter {
 
   #decide(charges: readonly Charge[], mode: DecideMode): Decision | Promise<Decision> {
     const startedAt = decisions.hasSubscribers || this.metrics.isTimed() ? performance.now() : undefined;
-    return this.switched.decideFor(charges, mode, (rulings, tookMs) =>
+    return this.switched.decide(charges, mode, (rulings, tookMs) =>
       this.#decisionOf(rulings, mode, tookMs ?? this.metrics.tookAtOnce(startedAt)),
     );
   }
@@ -176,7 +177,7 @@ export class RateLimiter {
     const charges = this.#charges.of(limits, subject, { tier }).map((charge) => ({ ...charge, cost }));
     if (charges.length === 0) return this.#nothingToCount();
     const rulings = await this.switched.adjust(charges);
-    if (cost < 0) this.early.forget(charges.map(({ limit, subject, key }) => (key ?? limit.keys.of(subject)).name));
+    if (cost < 0) this.early.forget(charges.map((charge) => keyOf(charge).name));
     return decisionFrom(rulings, this.config);
   }
 

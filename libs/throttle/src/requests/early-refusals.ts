@@ -1,11 +1,10 @@
 import { Injectable, type HttpServer } from '@nestjs/common';
-import type { Key } from '@roost/redis';
 import { channel } from 'node:diagnostics_channel';
 import { isUnavailable, type Decision } from '../decision.js';
 import { RateLimitControls } from '../rollout/rate-limit.controls.js';
 import { RateLimitShortcuts } from '../shortcuts/rate-limit.shortcuts.js';
 import { Recency, type Entry } from '../stores/recency.js';
-import type { Charge } from '../switching/charge.js';
+import { keyOf, type Charge } from '../switching/charge.js';
 import { RateLimitSwitch } from '../switching/rate-limit.switch.js';
 import { ThrottleConfig } from '../throttle.config.js';
 import { ThrottleMetrics } from '../throttle.metrics.js';
@@ -161,8 +160,7 @@ export class EarlyRefusals {
     const known = this.#entries.find(name);
     if (known) this.#delete(known);
     else if (this.#entries.size >= MAX_ENTRIES) this.#delete(this.#entries.oldest!);
-    this.#entries.add(name, value);
-    const entry = this.#entries.find(name)!;
+    const entry = this.#entries.add(name, value);
     for (const key of value.keys) {
       const sharing = this.#byKey.get(key);
       if (sharing) sharing.add(entry);
@@ -183,10 +181,6 @@ export class EarlyRefusals {
     place.refused--;
     if (isApiKey(entry.name)) this.#withApiKey--;
   }
-}
-
-function keyOf({ limit, subject, key }: Charge): Key {
-  return key ?? limit.keys.of(subject);
 }
 
 const IP = 'a';

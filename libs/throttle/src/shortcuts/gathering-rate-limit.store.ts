@@ -3,6 +3,7 @@ import type { DecideMode, LimitRequest, RateLimitStore, StoreVerdict } from '../
 import { checkRequests } from '../stores/checks.js';
 import { Batch, type Demand } from './batch.js';
 import { consumeScripts, type ConsumeScripts } from './consume.lua.js';
+import { isPlain } from './shape.js';
 import { ShortcutStore } from './shortcut.store.js';
 
 /**
@@ -45,7 +46,7 @@ export class GatheringRateLimitStore extends ShortcutStore {
   }
 
   override decide(limits: readonly LimitRequest[], mode: DecideMode): Promise<StoreVerdict> {
-    if (mode === 'peek' || !isPlain(limits)) return this.inner.decide(limits, mode);
+    if (mode === 'peek' || !areGathered(limits)) return this.inner.decide(limits, mode);
     if (this.#underWay === 0 && !this.#crowded) return this.#alone(limits);
     return new Promise((resolve, reject) => {
       checkRequests(limits, mode);
@@ -103,12 +104,6 @@ export class GatheringRateLimitStore extends ShortcutStore {
   }
 }
 
-/** Whether all of it can be said by a quota and a cost. */
-function isPlain(limits: readonly LimitRequest[]): boolean {
-  if (limits.length === 0 || limits.length > FULL.atLeast) return false;
-  for (const { algorithm, hold, block } of limits) {
-    if (algorithm !== 'gcra' && algorithm !== 'fixed-window') return false;
-    if (hold !== undefined || block !== undefined) return false;
-  }
-  return true;
+function areGathered(limits: readonly LimitRequest[]): boolean {
+  return limits.length > 0 && limits.length <= FULL.atLeast && limits.every(isPlain);
 }

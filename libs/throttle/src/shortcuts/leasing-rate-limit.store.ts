@@ -6,6 +6,7 @@ import { consumeScripts, type ConsumeScripts } from './consume.lua.js';
 import { giveBackScript, type GiveBackScript } from './give-back.lua.js';
 import { Lease, LEASE_MS } from './lease.js';
 import { LeasedKeys, type LeasedKey } from './leased-keys.js';
+import { isPlain } from './shape.js';
 import { ShortcutStore } from './shortcut.store.js';
 
 export interface LeasingOptions {
@@ -201,10 +202,9 @@ export class LeasingRateLimitStore extends ShortcutStore {
   }
 }
 
-function isLeasable({ lease, algorithm, limit, cost, hold, block }: LimitRequest): boolean {
-  if (lease !== true || limit <= 0 || hold !== undefined || block !== undefined) return false;
-  if (!Number.isSafeInteger(cost) || cost <= 0) return false;
-  return algorithm === 'gcra' || algorithm === 'fixed-window';
+function isLeasable(request: LimitRequest): boolean {
+  const { lease, limit, cost } = request;
+  return lease === true && limit > 0 && Number.isSafeInteger(cost) && cost > 0 && isPlain(request);
 }
 
 function sameQuota(one: Quota, other: Quota): boolean {

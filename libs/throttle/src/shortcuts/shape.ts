@@ -1,10 +1,7 @@
-import { neverFits } from '../algorithms/algorithm.js';
-import { algorithms, verdictOf } from '../algorithms/verdict.js';
+import { algorithms } from '../algorithms/verdict.js';
 import { fixedWindowAt } from '../algorithms/windows.js';
-import type { LimitRequest, LimitVerdict, StoreVerdict } from '../stores/rate-limit.store.js';
-
-/** No level is this low: the capacity for a request that cannot fit, however long it waits. */
-const NEVER = -1;
+import { amountsOf, verdictAfter } from '../stores/amounts.js';
+import type { LimitRequest, StoreVerdict } from '../stores/rate-limit.store.js';
 
 /** What decisions have in common that ask the same of different subjects: the algorithms, quotas and costs. */
 export class Shape {
@@ -16,10 +13,7 @@ export class Shape {
   constructor(private readonly limits: readonly LimitRequest[]) {
     const numbers = [limits.length];
     for (const limit of limits) {
-      const unit = algorithms[limit.algorithm].unit(limit);
-      const window = limit.algorithm === 'gcra' ? 0 : limit.windowUs;
-      if (neverFits(limit, limit.cost)) numbers.push(window, 0, NEVER);
-      else numbers.push(window, limit.cost * unit, limit.limit * unit);
+      numbers.push(limit.algorithm === 'gcra' ? 0 : limit.windowUs, ...amountsOf(limit));
     }
     this.numbers = numbers;
   }
@@ -38,7 +32,9 @@ export class Shape {
 
   /** The verdict about one decision: what the limits had used before it, and whether it was charged. */
   verdict(used: readonly number[], allowed: boolean, nowUs: number): StoreVerdict {
-    return { allowed, limits: this.limits.map((limit, i) => said(limit, used[i]!, allowed, nowUs)) };
+    const said = (limit: LimitRequest, i: number) =>
+      verdictAfter(limit, snapshotOf(limit, used[i]!, nowUs), allowed, nowUs);
+    return { allowed, limits: this.limits.map(said) };
   }
 
   /** What `times` admitted decisions take of a limit. */
@@ -47,19 +43,15 @@ export class Shape {
   }
 }
 
+/** Whether a limit keeps nothing but a count, so that all of a request can be said by a quota and a cost. */
+export function isPlain({ algorithm, hold, block }: LimitRequest): boolean {
+  return (algorithm === 'gcra' || algorithm === 'fixed-window') && hold === undefined && block === undefined;
+}
+
 /** What was used of a plain limit at a moment, as its algorithm takes it. */
 export function snapshotOf({ algorithm, windowUs }: LimitRequest, used: number, nowUs: number): unknown {
   const endsInUs = algorithm === 'gcra' ? 0 : fixedWindowAt(windowUs, nowUs).endsUs - nowUs;
   return algorithms[algorithm].told(used, endsInUs, 0);
-}
-
-function said(limit: LimitRequest, used: number, charged: boolean, nowUs: number): LimitVerdict {
-  const { cost } = limit;
-  const algorithm = algorithms[limit.algorithm];
-  const before = snapshotOf(limit, used, nowUs);
-  const fits = charged || (!neverFits(limit, cost) && algorithm.fits(before, limit, cost, nowUs));
-  const after = charged && cost > 0 ? algorithm.charged(before, limit, cost) : before;
-  return verdictOf(algorithm, after, limit, cost, nowUs, fits);
 }
 
 function alike(one: LimitRequest, other: LimitRequest): boolean {

@@ -50,11 +50,12 @@ export class Recency<Value> {
   }
 
   /** Adds a name that is not there, as just used. */
-  add(name: string, value: Value): void {
+  add(name: string, value: Value): Entry<Value> {
     const end = this.#end;
     const entry = { name, value, older: end.older, newer: end, listed: true, among: this };
     end.older = end.older.newer = entry;
     this.#entries.set(name, entry);
+    return entry;
   }
 
   /** Notes that it was used just now. */

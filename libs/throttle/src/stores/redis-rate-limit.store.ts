@@ -1,9 +1,10 @@
 import type { Commands, Key } from '@roost/redis';
 import { randomBytes } from 'node:crypto';
-import { neverFits, type AlgorithmName, type Quota } from '../algorithms/algorithm.js';
+import type { AlgorithmName, Quota } from '../algorithms/algorithm.js';
 import { Calendars } from '../algorithms/calendar.js';
 import { gcra } from '../algorithms/gcra.js';
 import { algorithms, blockedVerdict, verdictOf } from '../algorithms/verdict.js';
+import { amountsOf, verdictAfter } from './amounts.js';
 import { checkChanges, checkMs, checkRequests, checkSettlements } from './checks.js';
 import { differenceOf } from './differences.js';
 import { decideScripts, type DecideScripts } from './decide.lua.js';
@@ -16,8 +17,6 @@ import {
   type StoreVerdict,
 } from './rate-limit.store.js';
 
-/** No level is this low: the capacity for a request that cannot fit, however long it waits. */
-const NEVER = -1;
 /** What a script's first number says when the boundaries it was told are of another time than Redis' clock. */
 const LOST = 2;
 
@@ -173,22 +172,11 @@ function isPlain({ algorithm, hold, block }: LimitRequest): boolean {
   return algorithm === 'gcra' && hold === undefined && block === undefined;
 }
 
-/** What the request needs, and how full the limit may be with it. */
-function amountsOf(request: LimitRequest): [need: number, capacity: number] {
-  const unit = algorithms[request.algorithm].unit(request);
-  if (neverFits(request, request.cost)) return [0, NEVER];
-  return [request.cost * unit, request.limit * unit];
-}
-
 /** What the script told of the limit at this place. */
 function toldVerdict(request: LimitRequest, reply: readonly number[], place: number, charged: boolean): LimitVerdict {
-  const { cost } = request;
   const nowUs = reply[1]!;
   const x = reply[3 * place + 2]!;
-  if (x < 0 && request.limit > 0) return blockedVerdict(request, cost, -x - nowUs);
-  const algorithm = algorithms[request.algorithm];
-  const before = algorithm.told(Math.max(x, 0), reply[3 * place + 3]!, reply[3 * place + 4]!);
-  const fits = !neverFits(request, cost) && algorithm.fits(before, request, cost, nowUs);
-  const after = charged && cost > 0 ? algorithm.charged(before, request, cost) : before;
-  return verdictOf(algorithm, after, request, cost, nowUs, charged || fits);
+  if (x < 0 && request.limit > 0) return blockedVerdict(request, request.cost, -x - nowUs);
+  const before = algorithms[request.algorithm].told(Math.max(x, 0), reply[3 * place + 3]!, reply[3 * place + 4]!);
+  return verdictAfter(request, before, charged, nowUs);
 }

@@ -16,6 +16,11 @@ export interface Charge {
   readonly hold?: Hold;
 }
 
+/** Where a charge is counted. */
+export function keyOf({ limit, subject, key }: Charge): Key {
+  return key ?? limit.keys.of(subject);
+}
+
 /** Where something is counted: Redis, this process by choice, or this process because Redis is lost. */
 export type CountingPlace = BackendName | 'insurance';
 

@@ -1,6 +1,6 @@
 import type { Limit } from '../policies/limit.js';
 import type { Settlement } from '../stores/rate-limit.store.js';
-import type { CountingPlace, Ruling } from './charge.js';
+import { keyOf, type CountingPlace, type Ruling } from './charge.js';
 
 /** A charge that waits to be settled, where it was decided. */
 export interface HeldCharge {
@@ -12,10 +12,19 @@ export interface HeldCharge {
 
 /** What a ruling holds; nothing where nobody counts. */
 export function heldBy({ charge, place, quota }: Ruling): HeldCharge | undefined {
-  const { limit, subject, key = limit.keys.of(subject), cost, hold } = charge;
+  const { limit, cost, hold } = charge;
   if (hold === undefined || place === 'open' || place === 'closed') return undefined;
   const { limit: most, windowUs, calendar } = quota;
   const { algorithm } = limit;
-  const settlement = { key, algorithm, limit: most, windowUs, calendar, holdId: hold.id, held: cost, cost };
+  const settlement = {
+    key: keyOf(charge),
+    algorithm,
+    limit: most,
+    windowUs,
+    calendar,
+    holdId: hold.id,
+    held: cost,
+    cost,
+  };
   return { limit, place, settlement };
 }

@@ -12,7 +12,7 @@ import { LimitKeys, subjectDigest } from '../stores/rate-limit.keys.js';
 import type { DecideMode, LimitRequest } from '../stores/rate-limit.store.js';
 import { RateLimitControls } from '../rollout/rate-limit.controls.js';
 import { RateLimitStaging } from '../rollout/rate-limit.staging.js';
-import { RateLimitSwitch, type Charge, type SwitchSettings } from './rate-limit.switch.js';
+import { RateLimitSwitch, type Charge, type Rulings, type SwitchSettings } from './rate-limit.switch.js';
 
 /** A memory store in the place of Redis, that can fail and remembers what it was asked. */
 class FakeRedis extends MemoryRateLimitStore {
@@ -90,10 +90,12 @@ const charge = (overrides: Partial<Limit> & { most?: number; subject?: string; c
   };
 };
 
+const asTheyAre = (rulings: Rulings) => rulings;
+
 async function admitted(switched: RateLimitSwitch, requests: number, ...charges: Charge[]): Promise<number> {
   let allowed = 0;
   for (let i = 0; i < requests; i++) {
-    const rulings = await switched.decide(charges, 'consume');
+    const rulings = await switched.decide(charges, 'consume', asTheyAre);
     if (rulings.every(({ verdict }) => verdict.allowed)) allowed++;
   }
   return allowed;
@@ -108,7 +110,7 @@ describe('RateLimitSwitch', () => {
 
   it('49: what Redis refuses is refused, and nobody else is asked', async () => {
     const { switched, memory } = setUp({ replicas: 1 });
-    const rulings = await switched.decide([charge({ most: 0 }), charge({ name: 'y' })], 'consume');
+    const rulings = await switched.decide([charge({ most: 0 }), charge({ name: 'y' })], 'consume', asTheyAre);
     expect(rulings[0]!.verdict.allowed).toBe(false);
     expect(memory.size).toBe(0);
   });
@@ -155,7 +157,7 @@ describe('RateLimitSwitch', () => {
   it('one closed limit refuses, and nothing is charged', async () => {
     const { switched, memory, lose } = setUp();
     lose();
-    const rulings = await switched.decide([charge(), charge({ name: 'y', outage: 'closed' })], 'consume');
+    const rulings = await switched.decide([charge(), charge({ name: 'y', outage: 'closed' })], 'consume', asTheyAre);
     expect(rulings.map(({ charge: { limit }, place }) => [limit.name, place])).toEqual([['y', 'closed']]);
     expect(memory.size).toBe(0);
   });
@@ -187,10 +189,10 @@ describe('RateLimitSwitch', () => {
 
     it('82: sends its share of subjects to Redis, always the same ones', async () => {
       const { switched, redis } = setUp({ canaryPercent: 25 });
-      for (const subject of subjects) await switched.decide([charge({ subject })], 'consume');
+      for (const subject of subjects) await switched.decide([charge({ subject })], 'consume', asTheyAre);
       expect(Math.abs(redis.asked.length - 2_500)).toBeLessThan(130);
       const first = redis.asked.length;
-      for (const subject of subjects) await switched.decide([charge({ subject })], 'consume');
+      for (const subject of subjects) await switched.decide([charge({ subject })], 'consume', asTheyAre);
       expect(redis.asked.length).toBe(2 * first);
     });
 
@@ -202,7 +204,7 @@ describe('RateLimitSwitch', () => {
       const here = (most: number) => charge({ name: 'here', most, subject: on('memory') });
       const there = (most: number) => charge({ name: 'there', most, subject: on('redis') });
       expect(await admitted(switched, 5, here(3), there(10))).toBe(3);
-      const left = await switched.decide([here(3), there(10)], 'peek');
+      const left = await switched.decide([here(3), there(10)], 'peek', asTheyAre);
       expect(left.map(({ verdict }) => verdict.remaining)).toEqual([0, 7]);
       expect(left.map(({ place }) => place)).toEqual(['memory', 'redis']);
       expect([redis.size, memory.size]).toEqual([1, 1]);
@@ -213,15 +215,15 @@ describe('RateLimitSwitch', () => {
       const here = charge({ name: 'here', most: 10, subject: on('memory') });
       const there = charge({ name: 'there', most: 2, subject: on('redis') });
       expect(await admitted(switched, 5, here, there)).toBe(2);
-      expect((await switched.decide([here], 'peek'))[0]!.verdict.remaining).toBe(8);
+      expect((await switched.decide([here], 'peek', asTheyAre))[0]!.verdict.remaining).toBe(8);
     });
 
     it('100 asks Redis about all, 0 about none', async () => {
       const all = setUp({ canaryPercent: 100 });
       const none = setUp({ canaryPercent: 0 });
       for (const subject of subjects.slice(0, 100)) {
-        await all.switched.decide([charge({ subject })], 'consume');
-        await none.switched.decide([charge({ subject })], 'consume');
+        await all.switched.decide([charge({ subject })], 'consume', asTheyAre);
+        await none.switched.decide([charge({ subject })], 'consume', asTheyAre);
       }
       expect([all.redis.asked.length, none.redis.asked.length]).toEqual([100, 0]);
     });
@@ -234,7 +236,8 @@ describe('RateLimitSwitch', () => {
       const { switched, redis, wouldReject } = setUp();
       const shadow = charge({ name: 'shadow', most: 2, mode: 'shadow' });
       const answers = [];
-      for (let i = 0; i < 5; i++) answers.push(await switched.decide([shadow, charge({ most: 4 })], 'consume'));
+      for (let i = 0; i < 5; i++)
+        answers.push(await switched.decide([shadow, charge({ most: 4 })], 'consume', asTheyAre));
       expect(
         answers.map((rulings) => rulings.map(({ charge: { limit }, verdict }) => [limit.name, verdict.allowed])),
       ).toEqual([true, true, true, true, false].map((allowed) => [['x', allowed]]));
@@ -242,15 +245,15 @@ describe('RateLimitSwitch', () => {
       expect(wouldReject).toEqual(['shadow', 'shadow', 'shadow']);
       expect(redis.size).toBe(2);
       const enforced = { ...shadow, limit: { ...shadow.limit, mode: 'enforce' as const } };
-      expect((await switched.decide([enforced], 'peek'))[0]!.verdict.remaining).toBe(2);
+      expect((await switched.decide([enforced], 'peek', asTheyAre))[0]!.verdict.remaining).toBe(2);
     });
 
     it('81: are not charged by a peek, and alone leave nothing to decide', async () => {
       const { switched, redis, wouldReject } = setUp();
       const shadow = charge({ most: 0, mode: 'shadow' });
-      expect(await switched.decide([shadow], 'peek')).toEqual([]);
+      expect(await switched.decide([shadow], 'peek', asTheyAre)).toEqual([]);
       expect(wouldReject).toEqual([]);
-      expect(await switched.decide([shadow], 'consume')).toEqual([]);
+      expect(await switched.decide([shadow], 'consume', asTheyAre)).toEqual([]);
       expect([wouldReject, redis.size]).toEqual([['x'], 0]);
     });
 
@@ -260,10 +263,10 @@ describe('RateLimitSwitch', () => {
       redis.decide = (limits, mode) =>
         limits[0]!.key.name.includes('shadow') ? new Promise(() => {}) : ask(limits, mode);
       const both = [charge({ name: 'shadow', mode: 'shadow' }), charge()];
-      const decided = switched.decide(both, 'consume');
+      const decided = switched.decide(both, 'consume', asTheyAre);
       expect((await decided).map(({ charge: { limit } }) => limit.name)).toEqual(['x']);
       redis.decide = () => Promise.reject(new RedisReplyError('WRONGTYPE'));
-      expect(await switched.decide([both[0]!], 'consume')).toEqual([]);
+      expect(await switched.decide([both[0]!], 'consume', asTheyAre)).toEqual([]);
       await new Promise(setImmediate);
       expect(bugs).toHaveLength(1);
     });
@@ -273,7 +276,7 @@ describe('RateLimitSwitch', () => {
       const enforced = async (canary: number) => {
         const found: string[] = [];
         for (const subject of subjects) {
-          const rulings = await switched.decide([charge({ subject, mode: { canary } })], 'peek');
+          const rulings = await switched.decide([charge({ subject, mode: { canary } })], 'peek', asTheyAre);
           if (rulings.length > 0) found.push(subject);
         }
         return found;
@@ -291,7 +294,7 @@ describe('RateLimitSwitch', () => {
     it('are owed like others when Redis is lost', async () => {
       const { switched, lose, granted, insurance } = setUp();
       lose();
-      await switched.decide([charge({ mode: 'shadow' })], 'consume');
+      await switched.decide([charge({ mode: 'shadow' })], 'consume', asTheyAre);
       expect([granted, insurance.size]).toEqual([[{ requests: 1, unsure: false }], 1]);
     });
   });
@@ -305,7 +308,7 @@ describe('RateLimitSwitch', () => {
       expect([granted, memory.size]).toEqual([[], 1]);
       lose();
       await admitted(switched, 12, charge());
-      await switched.decide([charge({ name: 'y' })], 'peek');
+      await switched.decide([charge({ name: 'y' })], 'peek', asTheyAre);
       await admitted(switched, 1, charge({ name: 'open', outage: 'open' }));
       expect(granted).toEqual(Array.from({ length: 10 }, () => ({ requests: 1, unsure: false })));
       expect([memory.size, insurance.size]).toEqual([1, 1]);

@@ -5,7 +5,7 @@ import type { DecideMode, LimitRequest, LimitVerdict, StoreVerdict } from '../st
 import { askEach } from './ask-each.js';
 import { askStore } from './ask-store.js';
 import type { SwitchParts } from './rate-limit.switch-parts.js';
-import type { Charge, CountingPlace, Place, Ruling, Rulings } from './charge.js';
+import { keyOf, type Charge, type CountingPlace, type Place, type Ruling, type Rulings } from './charge.js';
 
 export type { Charge, Ruling, Rulings } from './charge.js';
 export type { SwitchParts, SwitchSettings } from './rate-limit.switch-parts.js';
@@ -31,16 +31,12 @@ export class RateLimitSwitch {
     return settings.mode !== 'memory' && backend.current === 'memory' && !servesByChoice(backend);
   }
 
-  /** The answers about what is enforced; limits in trial are counted beside, and nobody waits for them. */
-  decide(charges: readonly Charge[], mode: DecideMode): Rulings | Promise<Rulings> {
-    return this.decideFor(charges, mode, asTheyAre);
-  }
-
   /**
-   * What is concluded from the answers: at once where nobody has to be waited for, else after one promise, since each
-   * costs as much as a decision in memory.
+   * What is concluded from the answers about what is enforced; limits in trial are counted beside, and nobody waits for
+   * them. At once where nobody has to be waited for, else after one promise, since each costs as much as a decision in
+   * memory.
    */
-  decideFor<T>(charges: readonly Charge[], mode: DecideMode, conclude: Conclude<T>): T | Promise<T> {
+  decide<T>(charges: readonly Charge[], mode: DecideMode, conclude: Conclude<T>): T | Promise<T> {
     const { staging } = this.parts;
     if (staging.isPlain(charges)) return this.#decide(charges, mode, conclude);
     const { enforced, shadows } = staging.stage(charges, mode === 'consume');
@@ -51,8 +47,8 @@ export class RateLimitSwitch {
 
   async #try(shadow: Charge): Promise<void> {
     try {
-      const [ruling] = await this.#decide([shadow], 'consume', asTheyAre);
-      if (!ruling!.verdict.allowed) this.parts.onWouldReject(shadow.limit.name);
+      const allowed = await this.#decide([shadow], 'consume', ([ruling]) => ruling!.verdict.allowed);
+      if (!allowed) this.parts.onWouldReject(shadow.limit.name);
     } catch (error) {
       this.parts.onBug(error); // a trial is nobody's failure
     }
@@ -210,10 +206,11 @@ export class RateLimitSwitch {
     return limits.map((verdict) => (verdict.blocked ? verdict : undefined));
   }
 
-  #requestOf({ limit, quota, subject, key, cost, hold }: Charge, place: CountingPlace): LimitRequest {
+  #requestOf(charge: Charge, place: CountingPlace): LimitRequest {
+    const { limit, quota, subject, cost, hold } = charge;
     const { block } = limit;
     return {
-      key: key ?? limit.keys.of(subject),
+      key: keyOf(charge),
       algorithm: limit.algorithm,
       limit: place === 'redis' ? quota.limit : this.#shareOf(quota),
       windowUs: quota.windowUs,
@@ -235,10 +232,6 @@ export class RateLimitSwitch {
       if (place === 'insurance') this.parts.onGranted(quota as LimitRequest, charge.quota, unsure);
     }
   }
-}
-
-function asTheyAre(rulings: Rulings): Rulings {
-  return rulings;
 }
 
 function outagePlace({ outage }: Limit): Place {
