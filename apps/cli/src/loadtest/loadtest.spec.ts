@@ -44,11 +44,11 @@ function load(url: string, flags: string[] = [], cli: Parameters<typeof record>[
     '--duration',
     '500ms',
     '--timeout',
-    '1s',
+    '20s',
     '--keys',
     '7',
     '--max-p95',
-    '900ms',
+    '20s',
   ];
   return record(['loadtest', '--url', url, ...small, ...flags], cli);
 }
