@@ -40,7 +40,9 @@ export class RedisRateLimitStore extends RateLimitStore {
     } catch (error) {
       return Promise.reject(error as Error);
     }
-    return limits.length === 1 && isPlain(limits[0]!) ? this.#decidePlain(limits, mode) : this.#decideAny(limits, mode);
+    return limits.length === 1 && isPlainGcra(limits[0]!)
+      ? this.#decidePlain(limits, mode)
+      : this.#decideAny(limits, mode);
   }
 
   async settle(settlements: readonly Settlement[]): Promise<number> {
@@ -168,7 +170,7 @@ export class RedisRateLimitStore extends RateLimitStore {
   }
 }
 
-function isPlain({ algorithm, hold, block }: LimitRequest): boolean {
+function isPlainGcra({ algorithm, hold, block }: LimitRequest): boolean {
   return algorithm === 'gcra' && hold === undefined && block === undefined;
 }
 
