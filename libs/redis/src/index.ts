@@ -15,6 +15,7 @@ export {
 export { Commands, type CommandArg } from './commands.js';
 export { PubSub, type MessageHandler, type PubSubGap } from './pubsub.js';
 export { RedisConnection } from './redis-connection.js';
+export type { Dedicated } from './dedicated.js';
 export { RedisConnections } from './redis-connections.js';
 export { parseRedisUrl, type RedisAddress } from './connection-url.js';
 export type { CommandMessage } from './redis-commands.js';

@@ -29,6 +29,7 @@ export class Lane {
   #lastError: Error | undefined;
   #wasReady = false;
   #closing = false;
+  #tried = false;
 
   constructor(
     readonly client: Redis,
@@ -36,8 +37,12 @@ export class Lane {
     events: LaneEvents,
   ) {
     // Attached before connecting: without a listener an error would be printed, or end the process.
-    client.on('error', (error) => (this.#lastError = error));
+    client.on('error', (error) => {
+      this.#lastError = error;
+      this.#tried = true;
+    });
     client.on('ready', () => {
+      this.#tried = true;
       this.readyAt = performance.now();
       this.#wasReady = true;
       this.#lastError = undefined;
@@ -46,6 +51,7 @@ export class Lane {
     });
     client.on('close', () => {
       clearInterval(this.#heartbeat);
+      this.#tried = true;
       const wasReady = this.#wasReady;
       this.#wasReady = false;
       if (this.#closing) return;
@@ -62,6 +68,11 @@ export class Lane {
   /** Whether nobody has needed this connection yet. */
   get unused(): boolean {
     return this.client.status === 'wait';
+  }
+
+  /** Whether it is being opened for the first time, and nothing has gone wrong yet. */
+  get opening(): boolean {
+    return !this.#tried && !this.unused;
   }
 
   /** The next command leaves together with the others of this turn. */

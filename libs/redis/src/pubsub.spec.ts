@@ -33,6 +33,13 @@ describe('PubSub', () => {
     expect([a.heard, b.heard]).toEqual([['hello'], ['hello']]);
   });
 
+  it('names a channel as Redis knows it, for scripts that publish', async () => {
+    const a = await listen(one, 'turn:a');
+    await server.command('PUBLISH', `${other.pubsub.wire('turn:')}a`, 'hello');
+    await eventually(() => a.heard.length === 1, { within: 1_000 });
+    expect(a.heard).toEqual(['hello']);
+  });
+
   it('resolves every subscription of a channel only when the server listens', async () => {
     const [a, b] = await Promise.all([listen(one), listen(one)]);
     await other.pubsub.publish('news', 'hello');

@@ -70,7 +70,7 @@ export class PubSub {
     return () => {
       if (!handlers.delete(handler) || handlers.size > 0) return;
       this.#channels.delete(channel);
-      if (this.#lane?.ready) this.#lane.client.unsubscribe(this.#wire(channel)).catch(this.#report);
+      if (this.#lane?.ready) this.#lane.client.unsubscribe(this.wire(channel)).catch(this.#report);
     };
   }
 
@@ -83,6 +83,11 @@ export class PubSub {
     const since = this.#lostSince;
     if (since) this.#safely(() => listener({ phase: 'lost', since }));
     return () => this.#gapListeners.delete(listener);
+  }
+
+  /** The channel's name in Redis, for scripts that publish. */
+  wire(channel: string): string {
+    return `${this.prefix}:${nameOf(channel)}`;
   }
 
   async close(deadlineMs: number): Promise<void> {
@@ -109,7 +114,7 @@ export class PubSub {
   #open(openLane: NonNullable<typeof this.openLane>): Lane {
     const lane = openLane({ ready: () => void this.#restore(), lost: () => this.#lose() });
     lane.client.on('message', (wire: string, message: string) =>
-      this.#deliver(wire.slice(this.#wire('').length), message),
+      this.#deliver(wire.slice(this.wire('').length), message),
     );
     lane.open();
     return lane;
@@ -120,7 +125,7 @@ export class PubSub {
     const lane = this.#lane!;
     const timer = setTimeout(() => lane.reset(), PATIENCE_MS).unref();
     try {
-      await lane.client.subscribe(...channels.map((each) => this.#wire(each)));
+      await lane.client.subscribe(...channels.map((each) => this.wire(each)));
       return true;
     } catch (error) {
       this.#report(error); // lost while subscribing, or refused: all channels are subscribed again at the next `ready`
@@ -166,10 +171,6 @@ export class PubSub {
   readonly #report = (error: unknown): void => {
     this.logger.warn(`Pub/sub: ${(error as Error).message}`, { event: 'redis.pubsub' });
   };
-
-  #wire(channel: string): string {
-    return `${this.prefix}:${nameOf(channel)}`;
-  }
 }
 
 function nameOf(channel: string): string {

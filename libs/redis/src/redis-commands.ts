@@ -36,6 +36,8 @@ export class RedisCommands extends Commands implements CallObserver {
     private readonly lanes: Record<Direction, Lane>,
     private readonly deadlines: Deadlines,
     private readonly observer: CommandObserver,
+    /** Whether a connection that is opened for the first time is waited for. */
+    private readonly awaitsOpening = false,
   ) {
     super();
     this.#prefix = `${prefix}:`;
@@ -86,6 +88,13 @@ export class RedisCommands extends Commands implements CallObserver {
     gathered = false,
   ): Promise<unknown> {
     const lane = this.#laneFor(direction);
+    if (this.awaitsOpening && !lane.ready) {
+      lane.open();
+      const leftMs = startedAt + this.deadlines.timeoutMs - performance.now();
+      if (lane.opening && leftMs > 0) {
+        return lane.whenReady(leftMs).then(() => this.#send(direction, label, name, args, startedAt, gathered));
+      }
+    }
     const written = lane.ready;
     const alone = this.deadlines.idle;
     const command = new Command(name, args, { replyEncoding: 'utf8' });

@@ -9,6 +9,7 @@ import { ClientFactory } from './client-factory.js';
 import { ConnectionMetrics, type RedisMetrics } from './connection-metrics.js';
 import type { Commands } from './commands.js';
 import { Deadlines } from './deadlines.js';
+import { DedicatedLanes, type Dedicated } from './dedicated.js';
 import { classifyError, safeMessage } from './error-class.js';
 import { Lane } from './lane.js';
 import { OutageWatch } from './outage-watch.js';
@@ -40,6 +41,9 @@ export class RedisConnection {
   readonly #watch: OutageWatch | undefined;
   readonly #metrics: ConnectionMetrics;
   readonly #blocking = new Set<Redis>();
+  readonly #dedicated: DedicatedLanes[] = [];
+  readonly #beforeClose: (() => Promise<void>)[] = [];
+  #opened = false;
   readonly #probeKey: string;
 
   constructor(
@@ -78,7 +82,14 @@ export class RedisConnection {
 
   /** Begins to connect. */
   open(): void {
+    this.#opened = true;
     this.#lanes?.write.open();
+    for (const each of this.#dedicated) each.open();
+  }
+
+  /** What all keys in Redis begin with, without the colon that follows it. */
+  get keyPrefix(): string {
+    return this.context.keyPrefix;
   }
 
   /**
@@ -114,18 +125,54 @@ export class RedisConnection {
     return client;
   }
 
+  /**
+   * Connections for one feature alone, opened with the others. Unlike those they do not fail during their first opening,
+   * which a command waits for within its deadline. `role` names them in metrics.
+   */
+  dedicated(role: string): Dedicated {
+    const { name: connection, keyPrefix } = this;
+    if (!this.#clients || !this.#watch) {
+      const commands = new UnconfiguredCommands(connection);
+      return { commands, again: commands };
+    }
+    const dedicated = new DedicatedLanes(role, {
+      connection,
+      keyPrefix,
+      commandTimeoutMs: this.options.commandTimeoutMs,
+      heartbeat: this.#heartbeat,
+      clients: this.#clients,
+      metrics: this.#metrics,
+      watch: this.#watch,
+    });
+    this.#dedicated.push(dedicated);
+    if (this.#opened) dedicated.open();
+    return dedicated;
+  }
+
+  /** Runs it when the connection is about to be closed, which waits for it: it has to bound itself. */
+  beforeClose(run: () => Promise<void>): void {
+    this.#beforeClose.push(run);
+  }
+
   /** Closes what Roost opened; a client that the application brought stays open. */
   async close(): Promise<void> {
+    await Promise.allSettled(this.#beforeClose.splice(0).map((run) => run()));
     this.#watch?.stop();
     for (const client of this.#blocking) end(client);
     if (this.options.client === undefined) end(this.raw);
-    const lanes = Object.values(this.#lanes ?? {});
+    const lanes = [
+      ...Object.values(this.#lanes ?? {}),
+      ...this.#dedicated.flatMap((each) => each.lanes.map(({ lane }) => lane)),
+    ];
     await Promise.all([...lanes, this.pubsub].map((each) => each.close(CLOSE_DEADLINE_MS)));
   }
 
   #lane(direction: Direction, watch: OutageWatch): Lane {
     return new Lane(this.#clients!.create('command'), this.#heartbeat, {
-      ready: () => watch.laneReady(direction),
+      ready: () => {
+        watch.laneReady(direction);
+        for (const each of this.#dedicated) each.hurry();
+      },
       lost: (...loss) => watch.laneLost(direction, ...loss),
     });
   }
@@ -152,9 +199,10 @@ export class RedisConnection {
   }
 
   #census(): { role: string; ready: boolean }[] {
-    return Object.entries(this.#lanes ?? {})
-      .filter(([, lane]) => !lane.unused)
-      .map(([role, lane]) => ({ role, ready: lane.ready }));
+    const shared = Object.entries(this.#lanes ?? {}).map(([role, lane]) => ({ role, lane }));
+    return [...shared, ...this.#dedicated.flatMap((each) => each.lanes)]
+      .filter(({ lane }) => !lane.unused)
+      .map(({ role, lane }) => ({ role, ready: lane.ready }));
   }
 
   #required(): RedisRequiredError {
