@@ -1,32 +1,39 @@
 /**
- * Makes sure that the servers and tools the tests need are on PATH.
+ * Makes sure that the servers and tools the tests need are on PATH, or where Debian keeps them.
  * As root on Debian or Ubuntu what is missing gets installed; elsewhere one message names the packages.
  */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 const needed = [
   { command: 'redis-server', debianPackage: 'redis-server' },
   { command: 'openssl', debianPackage: 'openssl' },
+  { command: 'postgres', debianPackage: 'postgresql', versionsIn: '/usr/lib/postgresql' },
 ];
 
 /** Asked by Debian's package scripts before they start a service; 101 forbids it. */
 const servicePolicy = '/usr/sbin/policy-rc.d';
 
-const missing = needed.filter(({ command }) => !isOnPath(command));
+const missing = needed.filter((tool) => !isThere(tool));
 if (missing.length > 0) {
   const packages = [...new Set(missing.map(({ debianPackage }) => debianPackage))];
   const failure = canInstall() ? install(packages) : 'this is not root on a system with apt-get';
-  const still = missing.filter(({ command }) => !isOnPath(command)).map(({ command }) => command);
+  const still = missing.filter((tool) => !isThere(tool)).map(({ command }) => command);
   if (still.length > 0) {
     console.error(
-      `The tests need ${still.join(' and ')}, not found on PATH, and could not install ${packages.join(' ')}: ` +
+      `The tests need ${still.join(' and ')}, not found, and could not install ${packages.join(' ')}: ` +
         `${failure ?? 'the packages lack them'}.\nInstall by hand, on Debian or Ubuntu: ` +
         `sudo apt-get install ${packages.join(' ')}`,
     );
     process.exit(1);
   }
+}
+
+function isThere({ command, versionsIn }) {
+  if (isOnPath(command)) return true;
+  if (versionsIn === undefined || !existsSync(versionsIn)) return false;
+  return readdirSync(versionsIn).some((version) => existsSync(join(versionsIn, version, 'bin', command)));
 }
 
 function isOnPath(command) {

@@ -1,6 +1,7 @@
 // Servers
 export { RedisServer, type CommandCalls, type CommandMonitor } from './redis-server.js';
 export type { RedisServerOptions } from './redis-server.options.js';
+export { PostgresServer, type PostgresServerOptions } from './postgres-server.js';
 
 // Networks
 export { FaultProxy, type FaultProxyOptions } from './fault-proxy.js';
