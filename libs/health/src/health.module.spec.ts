@@ -100,12 +100,14 @@ describe.each(adapters)('HealthModule on %s', (_, createAdapter) => {
       status: 'degraded',
       ...report,
       current: 'memory',
+      assurance: 'lease+quarantine',
       since: '2026-01-01T00:00:00.000Z',
     }));
     const [, body] = await probe('/readyz');
     expect((body.details as Record<string, unknown>).chatty).toEqual({
       status: 'degraded',
       current: 'memory',
+      assurance: 'lease+quarantine',
       since: '2026-01-01T00:00:00.000Z',
     });
   });

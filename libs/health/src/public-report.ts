@@ -2,6 +2,7 @@ import type { HealthReport } from '@roost/redis';
 
 /** Details that say how a part is, not where it runs. Whatever else a contributor reports stays inside. */
 const PUBLIC = new Set([
+  'assurance',
   'backend',
   'current',
   'error',
@@ -13,7 +14,7 @@ const PUBLIC = new Set([
   'since',
   'write',
 ]);
-const WORD = /^\w{1,40}$/;
+const WORD = /^\w[\w+]{0,39}$/;
 const INSTANT = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/;
 
 /**
