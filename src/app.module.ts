@@ -1,10 +1,14 @@
 import { Module } from '@nestjs/common';
 import { HealthModule } from '@roost/health';
+import { LockModule, type LockOptions } from '@roost/lock';
 import { RedisModule } from '@roost/redis';
 import { ThrottleModule } from '@roost/throttle';
 import { CONFIG, ConfigModule, type Config } from './common/config/index.js';
+import { Database, DatabaseModule } from './common/database/index.js';
 import { AccountsModule } from './modules/accounts/accounts.module.js';
 import { AdminModule } from './modules/admin/admin.module.js';
+import { BookingsModule } from './modules/bookings/bookings.module.js';
+import { bookingsMigrations } from './modules/bookings/index.js';
 import { QuotesModule } from './modules/quotes/quotes.module.js';
 import { throttleOptions } from './modules/throttle/index.js';
 
@@ -26,10 +30,13 @@ import { throttleOptions } from './modules/throttle/index.js';
         production: config.NODE_ENV === 'production',
       }),
     }),
+    DatabaseModule.forRoot(bookingsMigrations),
+    LockModule.forRootAsync({ inject: [CONFIG, Database], useFactory: lockOptions }),
     ThrottleModule.forRootAsync({ inject: [CONFIG], useFactory: throttleOptions }),
 
     // The car rental
     AccountsModule,
+    BookingsModule,
     QuotesModule,
 
     // Operations; health comes last, so that it is the first to know of a shutdown
@@ -43,8 +50,15 @@ import { throttleOptions } from './modules/throttle/index.js';
 export class AppModule {}
 
 /** The connection stays closed only when no feature wants Redis: each feature may differ from ROOST_BACKEND. */
-function connectionBackend({ ROOST_BACKEND, RATE_LIMIT_BACKEND }: Config): Config['ROOST_BACKEND'] {
-  return ROOST_BACKEND === 'memory' ? (RATE_LIMIT_BACKEND ?? 'memory') : ROOST_BACKEND;
+function connectionBackend({ ROOST_BACKEND, ...features }: Config): Config['ROOST_BACKEND'] {
+  if (ROOST_BACKEND !== 'memory') return ROOST_BACKEND;
+  const wanted = [features.LOCK_BACKEND, features.RATE_LIMIT_BACKEND];
+  return wanted.find((backend) => backend === 'redis') ?? wanted.find((backend) => backend === 'auto') ?? 'memory';
+}
+
+/** The database that keeps what locks protect decides about them when Redis cannot. */
+function lockOptions({ LOCK_BACKEND, NODE_ENV }: Config, { db: guard }: Database): LockOptions {
+  return { backend: LOCK_BACKEND, guard, production: NODE_ENV === 'production' };
 }
 
 /** A process that is started anew at every change has no balancer to wait for. */

@@ -1,4 +1,11 @@
-import { FaultProxy, RedisServer, ServiceProcess, type RedisServerOptions } from '@roost/testing';
+import {
+  FaultProxy,
+  PostgresServer,
+  RedisServer,
+  ServiceProcess,
+  type PostgresServerOptions,
+  type RedisServerOptions,
+} from '@roost/testing';
 import { existsSync } from 'node:fs';
 
 const ENTRY = 'dist/main.js';
@@ -7,6 +14,8 @@ export interface FleetOptions {
   readonly instances?: number;
   readonly env?: Readonly<Record<string, string>>;
   readonly redis?: RedisServerOptions;
+  /** Gives the instances a Postgres to share; without it, each has one of its own in memory. */
+  readonly postgres?: PostgresServerOptions;
   /** Puts a fault proxy between the instances and Redis. */
   readonly proxied?: boolean;
 }
@@ -18,20 +27,23 @@ export class Fleet {
   private constructor(
     readonly server: RedisServer,
     readonly proxy: FaultProxy | undefined,
+    private readonly database: PostgresServer | undefined,
     private readonly env: Readonly<Record<string, string>>,
   ) {}
 
-  static async start({ instances = 2, env = {}, redis, proxied }: FleetOptions = {}): Promise<Fleet> {
+  static async start({ instances = 2, env = {}, redis, postgres, proxied }: FleetOptions = {}): Promise<Fleet> {
     if (!existsSync(ENTRY)) throw new Error(`${ENTRY} is not there: run "npm run build" first`);
     const server = await RedisServer.start(redis);
     const proxy = proxied ? await FaultProxy.start({ target: server }) : undefined;
-    const fleet = new Fleet(server, proxy, {
+    const database = postgres && (await PostgresServer.start(postgres));
+    const fleet = new Fleet(server, proxy, database, {
       NODE_ENV: 'production',
       REDIS_URL: proxy?.url ?? server.url,
       ROOST_REPLICAS: String(instances),
       ROOST_RECHECK_MS: '1000',
       ROOST_DRAIN_MS: '0',
       ROOST_ADMIN_TOKEN: 'chaos-admin-token',
+      DATABASE_URL: database?.url ?? 'memory:',
       ...env,
     });
     await Promise.all(Array.from({ length: instances }, () => fleet.add()));
@@ -50,6 +62,10 @@ export class Fleet {
 
   get other(): ServiceProcess {
     return this.services[1]!;
+  }
+
+  get postgres(): PostgresServer {
+    return this.database!;
   }
 
   /** The backend that each instance uses, as its readiness shows it. */
@@ -72,13 +88,17 @@ export class Fleet {
   async stop(): Promise<void> {
     await Promise.all(this.services.map((service) => service.stop()));
     await this.proxy?.stop();
+    await this.database?.stop();
     await this.server.stop();
   }
 }
 
 export interface Readiness {
   readonly status: string;
-  readonly details: { readonly redis: { readonly current: string; readonly reason: string | null } };
+  readonly details: {
+    readonly redis: { readonly current: string; readonly reason: string | null };
+    readonly database: { readonly status: string; readonly backend: string; readonly reason?: string };
+  };
 }
 
 export async function ready(service: ServiceProcess): Promise<Readiness> {

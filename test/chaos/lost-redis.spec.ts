@@ -73,7 +73,7 @@ describe('Redis is lost before the service starts', () => {
     const startedAt = performance.now();
     const service = await ServiceProcess.start({
       entry: 'dist/main.js',
-      env: { REDIS_URL: server.url, NODE_ENV: 'production', ROOST_DRAIN_MS: '0' },
+      env: { REDIS_URL: server.url, DATABASE_URL: 'memory:', NODE_ENV: 'production', ROOST_DRAIN_MS: '0' },
     });
     expect(performance.now() - startedAt).toBeLessThan(6_000);
     expect(await ready(service)).toMatchObject({ status: 'degraded', details: { redis: { current: 'memory' } } });
@@ -85,7 +85,12 @@ describe('Redis is lost before the service starts', () => {
   it('is required: exits with code 1 and one clear message', async () => {
     const service = await ServiceProcess.start({
       entry: 'dist/main.js',
-      env: { REDIS_URL: 'redis://:S3CRET@127.0.0.1:1', ROOST_BACKEND: 'redis', NODE_ENV: 'production' },
+      env: {
+        REDIS_URL: 'redis://:S3CRET@127.0.0.1:1',
+        ROOST_BACKEND: 'redis',
+        DATABASE_URL: 'memory:',
+        NODE_ENV: 'production',
+      },
       readyUrl: false,
     });
     expect(await service.exited).toEqual({ code: 1, signal: null });

@@ -3,9 +3,10 @@ import { existsSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 
 const entry = 'dist/main.js';
+const inMemory = { ROOST_BACKEND: 'memory', DATABASE_URL: 'memory:' };
 
 async function run(env: Record<string, string>): Promise<ProcessExit & { readonly output: string }> {
-  const service = await ServiceProcess.start({ entry, env: { ROOST_BACKEND: 'memory', ...env }, readyUrl: false });
+  const service = await ServiceProcess.start({ entry, env: { ...inMemory, ...env }, readyUrl: false });
   return { ...(await service.exited), output: service.output };
 }
 
@@ -54,7 +55,7 @@ describe('the built service', () => {
   it('logs JSON lines in production, one for each request, with its fields at the top', async () => {
     const env = {
       NODE_ENV: 'production',
-      ROOST_BACKEND: 'memory',
+      ...inMemory,
       ROOST_DRAIN_MS: '0',
       ROOST_ADMIN_TOKEN: 'hunter2-hunter2-hunter2',
     };
@@ -80,7 +81,7 @@ describe('the built service', () => {
   });
 
   it('says shutting_down from SIGTERM on, answers while it drains, and ends with 0', async () => {
-    const env = { ROOST_BACKEND: 'memory', ROOST_DRAIN_MS: '400' };
+    const env = { ...inMemory, ROOST_DRAIN_MS: '400' };
     const service = (running = await ServiceProcess.start({ entry, env }));
     service.signal('SIGTERM');
     const statuses = [];
@@ -93,7 +94,7 @@ describe('the built service', () => {
   });
 
   it('finishes a request that is in flight when the server closes', async () => {
-    const env = { ROOST_BACKEND: 'memory', ROOST_DRAIN_MS: '50' };
+    const env = { ...inMemory, ROOST_DRAIN_MS: '50' };
     const service = (running = await ServiceProcess.start({ entry, env }));
     const body = '{"userId":"ann"}';
     const socket = connect(Number(new URL(service.url).port), '127.0.0.1').setEncoding('utf8');
@@ -114,7 +115,7 @@ describe('the built service', () => {
   });
 
   it('ends at once on a second SIGTERM', async () => {
-    const env = { ROOST_BACKEND: 'memory', ROOST_DRAIN_MS: '60000' };
+    const env = { ...inMemory, ROOST_DRAIN_MS: '60000' };
     const service = (running = await ServiceProcess.start({ entry, env }));
     service.signal('SIGTERM');
     while ((await service.fetch('/readyz')).status === 200);

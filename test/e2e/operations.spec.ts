@@ -174,6 +174,8 @@ describe('OpenAPI', () => {
       'GET /admin/rate-limits',
       'GET /admin/state',
       'GET /api/quotes',
+      'GET /bookings',
+      'GET /bookings/{id}',
       'GET /livez',
       'GET /metrics',
       'GET /readyz',
@@ -181,6 +183,7 @@ describe('OpenAPI', () => {
       'PATCH /admin/rate-limits',
       'POST /accounts/codes',
       'POST /accounts/sessions',
+      'POST /bookings',
     ]);
   });
 

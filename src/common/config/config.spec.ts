@@ -30,6 +30,11 @@ describe('config', () => {
     (ROOST_PROXY) => expect(readConfig({ ROOST_PROXY })).toMatchObject({ ROOST_PROXY }),
   );
 
+  it.each(['postgres://u:p@host:5432/db?sslmode=require', 'postgresql://host/db', 'memory:'])(
+    'takes %s for a database',
+    (DATABASE_URL) => expect(readConfig({ DATABASE_URL })).toMatchObject({ DATABASE_URL }),
+  );
+
   it('takes an empty variable as unset', () => {
     expect(readConfig({ REDIS_URL: '', PORT: '', ROOST_ADMIN_TOKEN: '' })).toEqual(readConfig({}));
   });
@@ -59,6 +64,11 @@ describe('config', () => {
     ['REDIS_URL', 'http://localhost'],
     ['REDIS_URL', 'localhost:6379'],
     ['RATE_LIMIT_BACKEND', 'Redis'],
+    ['LOCK_BACKEND', 'postgres'],
+    ['DATABASE_URL', 'mysql://localhost/roost'],
+    ['DATABASE_URL', 'localhost:5432'],
+    ['DATABASE_URL', 'postgres://'],
+    ['DATABASE_URL', 'memory'],
     ['RATE_LIMIT_CANARY_PERCENT', '100.1'],
     ['RATE_LIMIT_CANARY_PERCENT', 'NaN'],
     ['ROOST_RECHECK_MS', '0'],
@@ -90,7 +100,13 @@ describe('config', () => {
   });
 
   it('never shows the value of a secret', () => {
-    const text = problemsOf({ REDIS_URL: 'rediss:/hunter2@host', ROOST_ADMIN_TOKEN: 'hunter2 ' }).join();
+    const env = {
+      REDIS_URL: 'rediss:/hunter2@host',
+      ROOST_ADMIN_TOKEN: 'hunter2 ',
+      DATABASE_URL: 'pg://u:hunter2@host',
+    };
+    const text = problemsOf(env).join();
+    expect(text).toContain('DATABASE_URL: expected');
     expect(text).toContain('REDIS_URL: expected');
     expect(text).toContain('ROOST_ADMIN_TOKEN: expected');
     expect(text).not.toContain('hunter2');

@@ -54,6 +54,27 @@ export const variables = z.object({
     description: 'Share of subjects that Redis decides, the rest locally; a subject is always on the same side.',
     expected: 'to be a number from 0 to 100',
   }),
+  LOCK_BACKEND: noted(z.enum(BACKENDS).optional(), {
+    description: 'The same for locks alone. Unset: as ROOST_BACKEND.',
+    expected: oneOf,
+    example: 'auto',
+  }),
+  DATABASE_URL: noted(
+    z.union([z.url({ protocol: /^postgres(ql)?$/, hostname: /./ }), z.literal('memory:')]).optional(),
+    {
+      description:
+        'The Postgres of the service, which needs the right to create the extension btree_gist. Unset: a database inside this process, kept in ROOST_DATA_DIR; `memory:`: one that is forgotten at the end.',
+      expected: 'to be a URL that begins with postgres:// or postgresql://, or `memory:`',
+      secret: true,
+      example: 'postgres://roost:roost@localhost:5432/roost',
+    },
+  ),
+  ROOST_DATA_DIR: noted(z.string().optional(), {
+    description:
+      'The folder of the embedded database; one process alone may use it. Unset: `.data`, and with NODE_ENV=test memory.',
+    expected: 'to be a path',
+    example: '.data',
+  }),
   ROOST_RECHECK_MS: noted(whole(1, 300_000).default(5_000), {
     description: 'The longest pause between two tries of a lost Redis, in milliseconds.',
     expected: 'to be a whole number of milliseconds from 1 to 300000',

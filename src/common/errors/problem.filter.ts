@@ -16,7 +16,10 @@ export class ProblemFilter implements ExceptionFilter {
     const response = host.switchToHttp().getResponse<unknown>();
     if (adapter.isHeadersSent(response)) return adapter.end(response);
     adapter.setHeader(response, 'Content-Type', 'application/problem+json; charset=utf-8');
-    for (const [name, value] of Object.entries(headers)) adapter.setHeader(response, name, value);
+    for (const [name, value] of Object.entries(headers)) {
+      // Who refused the request may have said so himself, and know it better: a rate limit has several clocks.
+      if (!adapter.getHeader(response, name)) adapter.setHeader(response, name, value);
+    }
     adapter.reply(response, problem, problem.status);
   }
 }

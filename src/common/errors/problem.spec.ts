@@ -1,5 +1,7 @@
 import { ConflictException, HttpException, NotFoundException, ServiceUnavailableException } from '@nestjs/common';
+import { LockBusyError, LockQuarantineError } from '@roost/lock';
 import { RedisReplyError, RedisTimeoutError, RoostError } from '@roost/redis';
+import { DrizzleQueryError } from 'drizzle-orm';
 import { answerTo, InvalidRequestError } from './index.js';
 
 class BusyError extends RoostError {
@@ -71,6 +73,45 @@ describe('answerTo', () => {
   it('passes on a body that is a problem already', () => {
     const body = { type: 'https://example.org/quota', title: 'Quota exceeded', detail: 'Later.', policies: ['login'] };
     expect(answerTo(new HttpException(body, 429)).problem).toEqual({ ...body, status: 429, errorCode: 'http.429' });
+  });
+
+  it('tells when to return where an HTTP exception knows it', () => {
+    const later = Object.assign(new HttpException('Later', 503), { retryAfterMs: 1_500 });
+    expect(answerTo(later).headers).toEqual({ 'Retry-After': '2' });
+    expect(answerTo(new LockQuarantineError(31_000))).toMatchObject({
+      problem: { status: 503, errorCode: 'lock.quarantine' },
+      headers: { 'Retry-After': '31' },
+      unexpected: false,
+    });
+    expect(answerTo(new LockBusyError(['car:7']))).toMatchObject({ problem: { status: 409 }, headers: {} });
+    const never = Object.assign(new HttpException('Never', 429), { retryAfterMs: null });
+    expect(answerTo(never).headers).toEqual({});
+  });
+
+  it.each([
+    ['ends all connections', { code: '57P01', message: 'terminating connection due to administrator command' }],
+    ['has no connection left', { code: '53300', message: 'sorry, too many clients already' }],
+    ['starts', { code: '57P03', message: 'the database system is starting up' }],
+    ['breaks a connection', { message: 'Connection terminated unexpectedly' }],
+    ['is a replica now', { code: '25006', message: 'cannot execute INSERT in a read-only transaction' }],
+  ])('answers 503 while Postgres %s, whether or not Drizzle has wrapped that', (_, { message, ...code }) => {
+    const error = Object.assign(new Error(message), code);
+    for (const thrown of [error, new DrizzleQueryError('insert', [], error)]) {
+      const answer = answerTo(thrown);
+      expect(answer).toMatchObject({
+        problem: { status: 503, errorCode: 'database.unavailable' },
+        headers: { 'Retry-After': '1' },
+        unexpected: false,
+      });
+      expect(answer.problem.detail).not.toContain(message);
+    }
+  });
+
+  it('answers a mistake in SQL with a bare 500', () => {
+    const error = Object.assign(new Error('relation "hunter2" does not exist'), { code: '42P01' });
+    const answer = answerTo(new DrizzleQueryError('insert', ['hunter2'], error));
+    expect([answer.problem.status, answer.unexpected]).toEqual([500, true]);
+    expect(JSON.stringify(answer)).not.toContain('hunter2');
   });
 
   it("takes the status of the server's own errors", () => {

@@ -1,6 +1,7 @@
 import { HttpException } from '@nestjs/common';
 import { RoostError } from '@roost/redis';
 import { STATUS_CODES } from 'node:http';
+import { outageOf } from '../database/outages.js';
 import { InvalidRequestError } from './http.errors.js';
 
 /** An RFC 9457 problem: `errorCode` is the stable name to program against, `detail` is for people. */
@@ -26,6 +27,8 @@ export function answerTo(error: unknown): ProblemAnswer {
   if (error instanceof InvalidRequestError) return answer(422, error.code, error.message, { issues: error.issues });
   if (error instanceof RoostError && error.httpStatus !== 500) return ofRoost(error);
   if (error instanceof HttpException) return ofHttp(error);
+  const outage = outageOf(error);
+  if (outage !== undefined) return ofRoost(outage);
   const status = statusOfServerError(error);
   if (status !== undefined) return answer(status, `http.${status}`, (error as Error).message);
   return { ...answer(500, 'internal'), unexpected: true };
@@ -34,9 +37,7 @@ export function answerTo(error: unknown): ProblemAnswer {
 function ofRoost(error: RoostError): ProblemAnswer {
   // What a 5xx says is for operators (which command, which deadline); the client only needs to know when to return.
   const detail = error.httpStatus < 500 ? error.message : 'The service cannot do this just now. Try again later.';
-  const retryAfter: Record<string, string> =
-    error.retryAfterMs === undefined ? {} : { 'Retry-After': seconds(error.retryAfterMs) };
-  return answer(error.httpStatus, error.code, detail, {}, retryAfter);
+  return answer(error.httpStatus, error.code, detail, {}, retryAfter(error));
 }
 
 function ofHttp(error: HttpException): ProblemAnswer {
@@ -46,9 +47,16 @@ function ofHttp(error: HttpException): ProblemAnswer {
   // A guard or pipe that already speaks RFC 9457 keeps its words; Nest's own body is { statusCode, message, error }.
   if (typeof given.type === 'string' && typeof given.title === 'string') {
     const { errorCode = error.errorCode ?? `http.${status}`, ...rest } = given;
-    return { problem: { ...rest, status, errorCode } as Problem, headers: {}, unexpected: false };
+    const headers = retryAfter(error as { retryAfterMs?: unknown });
+    return { problem: { ...rest, status, errorCode } as Problem, headers, unexpected: false };
   }
-  return answer(status, error.errorCode ?? `http.${status}`, status < 500 ? error.message : undefined);
+  return answer(
+    status,
+    error.errorCode ?? `http.${status}`,
+    status < 500 ? error.message : undefined,
+    {},
+    retryAfter(error as { retryAfterMs?: unknown }),
+  );
 }
 
 /** The status of an error of the HTTP server itself (a body that is no JSON, one that is too large, a broken URL). */
@@ -70,6 +78,8 @@ function answer(
   return { problem: { ...problem, ...extensions }, headers, unexpected: false };
 }
 
-function seconds(ms: number): string {
-  return String(Math.max(1, Math.ceil(ms / 1_000)));
+/** Whole seconds, rounded up, where the error knows when trying again makes sense. */
+function retryAfter({ retryAfterMs }: { readonly retryAfterMs?: unknown }): Record<string, string> {
+  if (typeof retryAfterMs !== 'number') return {};
+  return { 'Retry-After': String(Math.max(1, Math.ceil(retryAfterMs / 1_000))) };
 }

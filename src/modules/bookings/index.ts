@@ -1,0 +1,1 @@
+export { bookingsMigrations } from './bookings.table.js';

@@ -1,0 +1,2 @@
+export { CARS } from './cars.js';
+export { CarUnknownError } from './quotes.errors.js';
