@@ -2,8 +2,11 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { mergeResults } from './report.js';
 import { median, rotated } from './statistics.js';
+import type { Section } from './contention.js';
+import { figures, type ContentionSlice } from './contention-slice.js';
 import { suites } from './suites/index.js';
 import { outage } from './suites/outage.js';
+import { judgeLocks, lockTargets } from './suites/lock-targets.js';
 import { targets } from './suites/targets.js';
 import type { Row } from './runner.js';
 import type { Slice } from './slice.js';
@@ -26,12 +29,23 @@ describe('npm run bench', () => {
         }
       }
     }
+    for (const { contestants, scenarios } of suites.flatMap(({ contention }) => contention ?? [])) {
+      for (const { title } of scenarios) {
+        const measured = rows.filter(([, scenario]) => scenario === title).map(([, , contestant]) => contestant);
+        expect(measured).toEqual(contestants);
+      }
+    }
     expect(stdout).not.toContain('broken');
     expect(stdout).not.toContain('NaN');
 
     for (const { title } of targets) {
       const [row] = rows.filter(([, target, , met]) => target === title && /^(yes|\*\*no\*\*)$/.test(met ?? ''));
       expect([title, ...(row ?? [])]).toHaveLength(10); // found, and held against a rival
+    }
+
+    for (const { title } of lockTargets) {
+      const [row] = rows.filter(([, target, met]) => target === title && /^(yes|\*\*no\*\*)$/.test(met ?? ''));
+      expect([title, ...(row ?? [])]).toHaveLength(8);
     }
 
     const answers = rows.filter(([, contestant]) => outage.contestants.includes(contestant as never));
@@ -41,7 +55,7 @@ describe('npm run bench', () => {
       expect.stringMatching(/ms$/),
       expect.stringMatching(/ms$/),
     ]);
-  }, 120_000);
+  }, 240_000);
 
   it('says how it is used', async () => {
     await expect(bench('nonsense')).rejects.toMatchObject({ stderr: expect.stringContaining('Usage: npm run bench') });
@@ -95,6 +109,48 @@ describe('targets', () => {
       expect(comparison?.contestants).toEqual(expect.arrayContaining([contestant]));
       expect(rivals.some((rival) => comparison!.contestants.includes(rival))).toBe(true);
     }
+  });
+});
+
+describe('contenders', () => {
+  const section = (contender: number, askedAtUs: number, grantedAtUs: number, releasedAtUs: number): Section => {
+    return { contender, askedAtUs, grantedAtUs, releasedAtUs };
+  };
+  const seen = (sections: Section[], waitingSinceUs: number[] = []) => ({ sections, waitingSinceUs, cpuUs: 0 });
+  const window = { startAtUs: 0, endsAtUs: 40_000, contenders: 2, burst: false };
+
+  it('are compared across processes by one clock', () => {
+    const one = seen([section(0, 0, 1_000, 6_000), section(0, 6_000, 13_000, 18_000)]);
+    const other = seen([section(0, 0, 7_000, 12_000)]);
+    const expected = { perSecond: 75, handOverP50Ms: 1, handOverP99Ms: 1, longestWaitMs: 7, fairness: 9 / 10 };
+    expect(figures([one, other], window)).toMatchObject(expected);
+    const burst = figures([one, other], { ...window, contenders: 3, burst: true });
+    expect(burst.totalByHolds).toBeCloseTo(18 / 15);
+    expect(figures([one], { ...window, contenders: 3, burst: true }).totalByHolds).toBe(Infinity);
+  });
+
+  it('count with those who never got it', () => {
+    const greedy = seen([section(0, 0, 0, 5_000), section(0, 5_000, 6_000, 11_000)], [1_000]);
+    expect(figures([greedy], window)).toMatchObject({ longestWaitMs: 39, fairness: 0.5 });
+  });
+
+  it('are an error when two had the lock at once', () => {
+    const overlapping = [seen([section(0, 0, 1_000, 6_000)]), seen([section(0, 0, 5_999, 8_000)])];
+    expect(() => figures(overlapping, window)).toThrow('two had the lock at once');
+  });
+
+  it('are held against what locks have to reach', () => {
+    const [contestant, scenario] = ['Roost LockService', '50 greedy contenders in 1 process'];
+    const slice = (fairness: number) => ({ fairness, handOverP99Ms: 2, commands: 2.1 }) as ContentionSlice;
+    const row = { contestant, scenario, slice: slice(0.96), rounds: [0.9, 0.96, 1].map(slice) };
+    const verdicts = judgeLocks([], [{ ...row, ratio: [1, 1, 1], problem: undefined }]);
+    expect(verdicts.map(({ wanted, met }) => [wanted, met])).toEqual([
+      ['≥ 0.95', true],
+      ['≤ 2', true],
+      ['≤ 2', false],
+    ]);
+    expect(verdicts[0]!.measured).toEqual([0.96, 0.9, 1]);
+    expect(judgeLocks([], [])).toEqual([]);
   });
 });
 

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { closedLoop, type LoopResult } from './closed-loop.js';
 import type { Opened, Task } from './contestant.js';
+import { contend, type Contended, type Contention } from './contention.js';
 import { contestantCalled } from './contestants/index.js';
 
 /** Milliseconds until an answer, or null when there was none in time. */
@@ -18,6 +19,9 @@ const verbs = {
   loop(concurrency: number, seconds: number): Promise<LoopResult> {
     return closedLoop((index) => opened!.operate!(index), { concurrency, seconds });
   },
+  contend(load: Contention): Promise<Contended> {
+    return contend((key) => opened!.acquire!(key), load);
+  },
   /** Asks `times` times, one after the other; stops at the second that was not answered in time. */
   async ask(times: number, patienceMs: number): Promise<AnswerTime[]> {
     const answers: AnswerTime[] = [];
@@ -33,9 +37,9 @@ const verbs = {
     }
     return answers;
   },
-  status(): { cpuUs: number; admitted: number } {
+  status(): { cpuUs: number; admitted: number; serverCpuUs: number | undefined } {
     const { user, system } = process.cpuUsage();
-    return { cpuUs: user + system, admitted: opened?.admitted?.() ?? 0 };
+    return { cpuUs: user + system, admitted: opened?.admitted?.() ?? 0, serverCpuUs: opened?.serverCpuUs?.() };
   },
   async close(): Promise<void> {
     await opened?.close();

@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Task } from './contestant.js';
+import type { Contention } from './contention.js';
 import type { Verbs } from './child.js';
 
 type Results = { [Verb in keyof Verbs]: Awaited<ReturnType<Verbs[Verb]>> };
@@ -36,6 +37,10 @@ export class ContestantProcess {
 
   loop(concurrency: number, seconds: number): Promise<Results['loop']> {
     return this.#call('loop', [concurrency, seconds], seconds * 1_000);
+  }
+
+  contend(load: Contention): Promise<Results['contend']> {
+    return this.#call('contend', [load], load.seconds * 1_000);
   }
 
   ask(times: number, patienceMs: number): Promise<Results['ask']> {

@@ -2,10 +2,14 @@
 export interface Opened {
   /** One operation; resolves to whether the answer was the right one. Left out by what is driven over HTTP. */
   operate?(index: number): Promise<boolean>;
+  /** Of a lock: resolves once it is held, to what gives it back. */
+  acquire?(key: string): Promise<() => Promise<unknown>>;
   /** Where it listens, when it is driven over HTTP. */
   readonly port?: number;
   /** How many requests it has let in since it was opened. */
   admitted?(): number;
+  /** What its own server has used so far, where that is not Redis. */
+  serverCpuUs?(): number;
   /** What is wrong with it, looked for before anything is measured. */
   verify?(): Promise<string | undefined>;
   close(): Promise<void> | void;
@@ -14,6 +18,8 @@ export interface Opened {
 /** What a contestant is opened for. */
 export interface Task {
   readonly redisUrl: string;
+  /** Where a run has PostgreSQL. */
+  readonly postgresUrl?: string | undefined;
   /** What to do; each family of contestants has its own words. */
   readonly work: string;
 }

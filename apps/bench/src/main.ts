@@ -1,19 +1,32 @@
-import { RedisServer } from '@roost/testing';
+import { PostgresServer, RedisServer } from '@roost/testing';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { hasWrk } from './http-load.js';
-import { mergeResults, outageTable, targetsTable, throughputTable, toMarkdown, type Section } from './report.js';
+import { runContention } from './contention-runner.js';
+import {
+  contentionTable,
+  lockTargetsTable,
+  mergeResults,
+  outageTable,
+  targetsTable,
+  throughputTable,
+  toMarkdown,
+  type Section,
+} from './report.js';
 import { runOutage, runSuite, type Row, type RunOptions } from './runner.js';
 import { suites } from './suites/index.js';
 import { outage } from './suites/outage.js';
+import { judgeLocks } from './suites/lock-targets.js';
+import type { ContentionComparison, Suite } from './suites/suite.js';
 import { targets } from './suites/targets.js';
 import { judge, type Verdict } from './verdicts.js';
 
 const TARGETS = 'targets';
+const LOCK_TARGETS = 'What locks have to reach; alone it is against the raw recipe in the same round.';
 const NAMES = [...suites.map(({ name }) => name), outage.name];
-const USAGE = `Usage: npm run bench -- <${NAMES.join('|')}|all> [--rounds 3] [--seconds 1.5] [--patience 3] [--quick] [--write]`;
+const USAGE = `Usage: npm run bench -- <${NAMES.join('|')}|all> [--rounds 3] [--seconds 1.5] [--patience 3] [--quick] [--scenario text] [--write]`;
 const RESULTS = fileURLToPath(new URL('../RESULTS.md', import.meta.url));
 
 async function main(args: string[]): Promise<void> {
@@ -25,12 +38,14 @@ async function main(args: string[]): Promise<void> {
       seconds: { type: 'string' },
       patience: { type: 'string', default: '3' },
       quick: { type: 'boolean', default: false },
+      scenario: { type: 'string', default: '' },
       write: { type: 'boolean', default: false },
     },
   });
   const wanted = positionals.length === 1 && positionals[0] === 'all' ? NAMES : positionals;
   const unknown = wanted.filter((name) => !NAMES.includes(name));
   if (wanted.length === 0 || unknown.length > 0) throw new Error(USAGE);
+  if (values.write && values.scenario !== '') throw new Error(`Some scenarios cannot replace all of them\n${USAGE}`);
   const options: RunOptions = {
     rounds: bounded('rounds', values.rounds ?? (values.quick ? '1' : '3'), 1, 9),
     seconds: bounded('seconds', values.seconds ?? (values.quick ? '1' : '1.5'), 0.02, 30),
@@ -39,26 +54,36 @@ async function main(args: string[]): Promise<void> {
   };
 
   const server = await RedisServer.start(); // neither snapshots nor an append-only file
+  let postgres: PostgresServer | undefined;
   try {
+    if (suites.some((each) => each.postgres && wanted.includes(each.name))) postgres = await PostgresServer.start();
+    const servers = { server, postgresUrl: postgres?.url };
     const circumstances = await describe(server, args);
     const sections: Section[] = [];
     const rows: Row[] = [];
     for (const name of wanted) {
       const suite = suites.find((each) => each.name === name);
-      const measured = suite ? await runSuite(suite, server, options) : [];
-      rows.push(...measured);
-      const table = suite
-        ? throughputTable(measured)
-        : outageTable(await runOutage(server, options), options.patienceSeconds);
-      const section = { name, about: suite?.about ?? outage.about, circumstances, table };
+      const { about } = suite ?? outage;
+      let table: string;
+      if (suite) {
+        const narrow = narrowed(suite, values.scenario);
+        const measured = await runSuite(narrow, servers, options);
+        rows.push(...measured);
+        table = throughputTable(measured);
+        if (narrow.contention) table += await contend(narrow.name, narrow.contention, measured, server, options);
+      } else {
+        table = outageTable(await runOutage(server, options), options.patienceSeconds);
+      }
+      const section = { name, about, circumstances, table };
       sections.push(section);
       console.log(`${toMarkdown(section)}\n`);
     }
     const verdicts = judge(targets, rows);
-    if (verdicts.some(({ met }) => met !== undefined)) {
-      const section = targetsSection(verdicts, circumstances);
+    const measured = verdicts.filter(({ met }) => met !== undefined);
+    if (measured.length > 0) {
+      const section = targetsSection(measured, circumstances);
       // Half of them would replace all of them.
-      if (verdicts.every(({ met }) => met !== undefined)) sections.push(section);
+      if (measured.length === verdicts.length) sections.push(section);
       console.log(`${toMarkdown(section)}\n`);
     }
     if (values.write) {
@@ -66,14 +91,40 @@ async function main(args: string[]): Promise<void> {
       writeFileSync(RESULTS, mergeResults(present, sections, [TARGETS, ...NAMES]));
     }
   } finally {
-    await server.stop();
+    await Promise.all([server.stop(), postgres?.stop()]);
   }
+}
+
+/** Measures contenders of one lock; what is told of them, after what was measured of those alone. */
+async function contend(
+  suite: string,
+  contention: ContentionComparison,
+  alone: readonly Row[],
+  server: RedisServer,
+  options: RunOptions,
+): Promise<string> {
+  const rows = await runContention(suite, contention, server, options);
+  const verdicts = judgeLocks(alone, rows);
+  return ['', contention.about, contentionTable(rows), LOCK_TARGETS, lockTargetsTable(verdicts)].join('\n\n');
 }
 
 function targetsSection(verdicts: readonly Verdict[], circumstances: string): Section {
   const about =
     'What the limiter has to reach, each against the best of its rivals in the same scenario and round of `rate-limit` or `http`. Client CPU ÷: how many times less CPU the process takes per operation.';
   return { name: TARGETS, about, circumstances, table: targetsTable(verdicts) };
+}
+
+/** The same suite with the scenarios whose title has this text. */
+function narrowed(suite: Suite, text: string): Suite {
+  const comparisons = suite.comparisons.map(({ scenarios, ...comparison }) => ({
+    ...comparison,
+    scenarios: scenarios.filter(({ title }) => title.includes(text)),
+  }));
+  const contention = suite.contention && {
+    ...suite.contention,
+    scenarios: suite.contention.scenarios.filter(({ title }) => title.includes(text)),
+  };
+  return { ...suite, contention, comparisons: comparisons.filter(({ scenarios }) => scenarios.length > 0) };
 }
 
 function bounded(name: string, text: string, least: number, most: number): number {

@@ -1,4 +1,6 @@
+import type { ContentionSlice } from './contention-slice.js';
 import type { OutageRow, Row } from './runner.js';
+import type { LockVerdict } from './suites/lock-targets.js';
 import type { Verdict } from './verdicts.js';
 
 const CAUTION = [
@@ -16,7 +18,7 @@ export interface Section {
 
 /** The table of a suite that measures throughput. */
 export function throughputTable(rows: readonly Row[]): string {
-  const head = ['scenario', 'contestant', '×', '× min–max', 'ops/s', 'client CPU µs', 'Redis CPU µs'];
+  const head = ['scenario', 'contestant', '×', '× min–max', 'ops/s', 'client CPU µs', 'server CPU µs'];
   const more = ['p50 ms', 'p99 ms', 'scripts', 'commands', 'Redis reads'];
   return table(
     [...head, ...more],
@@ -24,11 +26,44 @@ export function throughputTable(rows: readonly Row[]): string {
     rows.map(({ scenario, contestant, slice, ratio: [middle, least, most], problem }) => {
       if (!slice) return [scenario, contestant, `**broken**: ${oneLine(problem)}`];
       const rate = [fixed(middle, 2), `${fixed(least, 2)}–${fixed(most, 2)}`, thousands(slice.perSecond)];
-      const cpu = [fixed(slice.clientCpuUs, 1), fixed(slice.redisCpuUs, 1)];
+      const cpu = [fixed(slice.clientCpuUs, 1), fixed(slice.serverCpuUs, 1)];
       const latency = [fixed(slice.p50Ms, 3), fixed(slice.p99Ms, 3)];
       const counted = [fixed(slice.scripts, 2), fixed(slice.commands, 2), fixed(slice.reads, 3)];
       return [scenario, contestant, ...rate, ...cpu, ...latency, ...counted];
     }),
+  );
+}
+
+/** The table of contenders of one lock. */
+export function contentionTable(rows: readonly Row<ContentionSlice>[]): string {
+  const head = ['scenario', 'contestant', '×', '× min–max', 'sections/s', 'hand-over p50 ms', 'p99 ms'];
+  const more = ['longest wait ms', 'fairness', 'total ÷ holds', 'commands', 'client CPU µs', 'server CPU µs'];
+  return table(
+    [...head, ...more],
+    2,
+    rows.map(({ scenario, contestant, slice, ratio: [middle, least, most], problem }) => {
+      if (!slice) return [scenario, contestant, `**broken**: ${oneLine(problem)}`];
+      const rate = [fixed(middle, 2), `${fixed(least, 2)}–${fixed(most, 2)}`, fixed(slice.perSecond, 1)];
+      const handOver = [fixed(slice.handOverP50Ms, 2), fixed(slice.handOverP99Ms, 2)];
+      const shares = [fixed(slice.longestWaitMs, 0), fixed(slice.fairness, 2), fixed(slice.totalByHolds, 2)];
+      const cost = [fixed(slice.commands, 1), fixed(slice.clientCpuUs, 0), fixed(slice.serverCpuUs, 0)];
+      return [scenario, contestant, ...rate, ...handOver, ...shares, ...cost];
+    }),
+  );
+}
+
+/** What locks have to reach, and what came of it. */
+export function lockTargetsTable(verdicts: readonly LockVerdict[]): string {
+  return table(
+    ['target', 'met', 'wanted', 'measured', 'min–max'],
+    2,
+    verdicts.map(({ title, wanted, measured: [middle, least, most], met }) => [
+      title,
+      met ? 'yes' : '**no**',
+      wanted,
+      fixed(middle, 2),
+      `${fixed(least, 2)}–${fixed(most, 2)}`,
+    ]),
   );
 }
 

@@ -1,6 +1,6 @@
 import { RedisServer } from '@roost/testing';
 import { ContestantProcess } from './contestant-process.js';
-import { measure, type Slice } from './slice.js';
+import { measure, type Servers, type Slice } from './slice.js';
 import { median, rotated } from './statistics.js';
 import { outage } from './suites/outage.js';
 import type { Comparison, Scenario, Suite } from './suites/suite.js';
@@ -14,13 +14,18 @@ export interface RunOptions {
   readonly progress: (line: string) => void;
 }
 
+/** What was measured of a contestant in one round; all of it numbers. */
+export interface Rated {
+  readonly perSecond: number;
+}
+
 /** Medians over all rounds, or what is wrong. */
-export interface Row {
+export interface Row<Figures extends Rated = Slice> {
   readonly scenario: string;
   readonly contestant: string;
-  readonly slice: Slice | undefined;
+  readonly slice: Figures | undefined;
   /** What the median is of, by round. */
-  readonly rounds: readonly Slice[];
+  readonly rounds: readonly Figures[];
   /** How often as fast as the baseline of the same round; median, least and most. */
   readonly ratio: readonly [middle: number, least: number, most: number];
   readonly problem: string | undefined;
@@ -36,15 +41,15 @@ export interface OutageRow {
 const SHORTEST_TO_COMPARE = 0.1;
 
 /** Runs the comparisons of a suite, its contestants by turns. */
-export async function runSuite(suite: Suite, server: RedisServer, options: RunOptions): Promise<Row[]> {
+export async function runSuite(suite: Suite, servers: Servers, options: RunOptions): Promise<Row[]> {
   const rows: Row[] = [];
   for (const comparison of suite.comparisons) {
     const processes = comparison.contestants.map((name) => new ContestantProcess(name));
     try {
-      await warmUp(comparison, processes, server, options);
+      await warmUp(comparison, processes, servers, options);
       for (const scenario of comparison.scenarios) {
         options.progress(`${suite.name}: ${scenario.title}`);
-        rows.push(...(await compare(comparison, scenario, processes, server, options)));
+        rows.push(...(await compare(comparison, scenario, processes, servers, options)));
       }
     } finally {
       await Promise.all(processes.map((each) => each.stop()));
@@ -57,7 +62,7 @@ export async function runSuite(suite: Suite, server: RedisServer, options: RunOp
 async function warmUp(
   comparison: Comparison,
   processes: readonly ContestantProcess[],
-  server: RedisServer,
+  servers: Servers,
   { seconds }: RunOptions,
 ): Promise<void> {
   const { scenarios } = comparison;
@@ -65,7 +70,7 @@ async function warmUp(
   const busiest = scenarios.reduce((most, each) => (each.concurrency > most.concurrency ? each : most));
   for (const each of processes) {
     // What is wrong with it will be seen, and told, in the first round.
-    await measure(each, busiest, comparison, { server, seconds: seconds / 2 }).catch(() => {});
+    await measure(each, busiest, comparison, { ...servers, seconds: seconds / 2 }).catch(() => {});
   }
 }
 
@@ -73,31 +78,48 @@ async function compare(
   comparison: Comparison,
   scenario: Scenario,
   processes: readonly ContestantProcess[],
-  server: RedisServer,
+  servers: Servers,
   { rounds, seconds }: RunOptions,
 ): Promise<Row[]> {
-  const { contestants, baseline } = comparison;
   const taking = processes.filter(({ name }) => !scenario.without?.includes(name));
-  const slices = new Map<string, Slice[]>(contestants.map((name) => [name, []]));
+  const { title, baseline = comparison.baseline } = scenario;
+  return byTurns({ title, baseline, rounds }, taking, (contestant) =>
+    measure(contestant, scenario, comparison, { ...servers, seconds }),
+  );
+}
+
+interface Turns {
+  readonly title: string;
+  readonly baseline: string;
+  readonly rounds: number;
+}
+
+/** Measures everybody once a round, each round begun by another one; who has failed is left out from then on. */
+export async function byTurns<Taking extends { readonly name: string }, Figures extends Rated>(
+  { title, baseline, rounds }: Turns,
+  taking: readonly Taking[],
+  measureOne: (each: Taking) => Promise<Figures>,
+): Promise<Row<Figures>[]> {
+  const slices = new Map<string, Figures[]>(taking.map(({ name }) => [name, []]));
   const problems = new Map<string, string>();
   for (let round = 0; round < rounds; round++) {
-    for (const contestant of rotated(taking, round)) {
-      const { name } = contestant;
+    for (const each of rotated(taking, round)) {
+      const { name } = each;
       if (problems.has(name)) continue;
       try {
-        slices.get(name)!.push(await measure(contestant, scenario, comparison, { server, seconds }));
+        slices.get(name)!.push(await measureOne(each));
       } catch (error) {
         problems.set(name, (error as Error).message);
       }
     }
   }
-  const base = slices.get(scenario.baseline ?? baseline)!;
+  const base = slices.get(baseline)!;
   return taking.map(({ name: contestant }) => {
     const own = slices.get(contestant)!;
     const ratios = own.map((slice, round) => slice.perSecond / (base[round]?.perSecond ?? NaN));
     const problem = problems.get(contestant);
     return {
-      scenario: scenario.title,
+      scenario: title,
       contestant,
       slice: problem === undefined ? medianOf(own) : undefined,
       rounds: problem === undefined ? own : [],
@@ -136,9 +158,10 @@ export async function runOutage(server: RedisServer, options: RunOptions): Promi
   }));
 }
 
-function medianOf(slices: readonly Slice[]): Slice {
-  const names = Object.keys(slices[0]!) as (keyof Slice)[];
-  return Object.fromEntries(names.map((name) => [name, median(slices.map((each) => each[name]))])) as unknown as Slice;
+function medianOf<Figures extends Rated>(slices: readonly Figures[]): Figures {
+  const names = Object.keys(slices[0]!) as (keyof Figures)[];
+  const medians = names.map((name) => [name, median(slices.map((each) => each[name] as number))]);
+  return Object.fromEntries(medians) as Figures;
 }
 
 function middleAnswer(answers: readonly (number | null)[]): number | null {

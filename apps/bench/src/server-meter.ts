@@ -22,6 +22,12 @@ const HOUSEKEEPING = new Set([
   'info',
   'ping',
 ]);
+
+/** Whether a command, in small letters, is no part of anybody's work. */
+export function isHousekeeping(command: string): boolean {
+  return HOUSEKEEPING.has(command);
+}
+
 const SCRIPTS = new Set(['eval', 'evalsha']);
 
 /** Reads the server's own counters: what a client says of itself is not asked. */
@@ -31,7 +37,7 @@ export async function readServer(server: RedisServer): Promise<ServerWork> {
   let [scripts, commands] = [0, 0];
   for (const [, name = '', calls] of info.matchAll(/^cmdstat_(.+?):calls=(\d+)/gm)) {
     if (SCRIPTS.has(name)) scripts += Number(calls);
-    else if (!HOUSEKEEPING.has(name)) commands += Number(calls);
+    else if (!isHousekeeping(name)) commands += Number(calls);
   }
   const cpuUs = (field('used_cpu_sys') + field('used_cpu_user')) * 1_000_000;
   return { cpuUs, scripts, commands, reads: field('total_reads_processed') };

@@ -10,10 +10,17 @@ export interface Slice {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly clientCpuUs: number;
-  readonly redisCpuUs: number;
+  /** Of Redis, or of the database that a contestant brings. */
+  readonly serverCpuUs: number;
   readonly scripts: number;
   readonly commands: number;
   readonly reads: number;
+}
+
+/** What contestants may talk to. */
+export interface Servers {
+  readonly server: RedisServer;
+  readonly postgresUrl: string | undefined;
 }
 
 interface Driven {
@@ -39,19 +46,21 @@ export async function measure(
   contestant: ContestantProcess,
   load: Scenario,
   { local: locals = [], unlimited = [] }: Comparison,
-  { server, seconds }: { readonly server: RedisServer; readonly seconds: number },
+  { server, postgresUrl, seconds }: Servers & { readonly seconds: number },
 ): Promise<Slice> {
   const { name } = contestant;
   const local = locals.includes(name);
   const scenario = unlimited.includes(name) ? { ...load, admits: undefined } : load;
   await server.command('FLUSHALL');
-  const { port, problem } = await contestant.open({ redisUrl: server.url, work: scenario.work });
+  const { port, problem } = await contestant.open({ redisUrl: server.url, postgresUrl, work: scenario.work });
   try {
     if (problem !== undefined) throw new Error(problem);
     const drive = port === undefined ? inProcess : overHttp;
     await drive.warmUp(contestant, scenario, { seconds, port: port ?? 0 });
     const before = await readServer(server);
+    const { serverCpuUs: cpuBefore } = await contestant.status();
     const driven = await drive.run(contestant, scenario, { seconds, port: port ?? 0 });
+    const { serverCpuUs: cpuAfter } = await contestant.status();
     const work = difference(before, await readServer(server));
     if (driven.problem !== undefined) throw new Error(driven.problem);
 
@@ -65,7 +74,7 @@ export async function measure(
       p50Ms: driven.p50Ms,
       p99Ms: driven.p99Ms,
       clientCpuUs: driven.cpuUs / operations,
-      redisCpuUs: local ? NaN : work.cpuUs / operations,
+      serverCpuUs: (local ? (cpuAfter ?? NaN) - (cpuBefore ?? NaN) : work.cpuUs) / operations,
       scripts: work.scripts / operations,
       commands: work.commands / operations,
       reads: local ? NaN : work.reads / operations,

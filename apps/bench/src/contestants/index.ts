@@ -24,10 +24,19 @@ const CONTESTANTS: Readonly<Record<string, () => Promise<Contestant>>> = {
     (await import('./limiter.flexible.js')).flexibleInsured({ commandTimeout: 250 }),
   'nest-lab storage': async () => (await import('./limiter.throttler.js')).nestLab,
   '@nestjs/throttler memory': async () => (await import('./limiter.throttler.js')).throttlerMemory,
+  'Postgres counter': async () => (await import('./limiter.postgres.js')).postgresCounter,
   'raw INCR': async () => (await import('./limiter.raw.js')).rawIncr,
   'raw EVALSHA': async () => (await import('./limiter.raw.js')).rawEvalsha({}),
   'raw EVALSHA, enableAutoPipelining': async () =>
     (await import('./limiter.raw.js')).rawEvalsha({ enableAutoPipelining: true }),
+
+  // A lock
+  'Roost LockService': async () => (await import('./lock.roost.js')).roostLock,
+  'raw SET NX PX': async () => (await import('./lock.rivals.js')).rawSet,
+  'redlock 5 beta': async () => (await import('./lock.rivals.js')).redlock,
+  'redlock-universal': async () => (await import('./lock.rivals.js')).redlockUniversal,
+  'redis-semaphore': async () => (await import('./lock.rivals.js')).redisSemaphore,
+  verrou: async () => (await import('./lock.rivals.js')).verrou,
 
   // A NestJS application with one limited route
   'no limiter': async () => (await import('./http.unlimited.js')).unlimited,

@@ -28,8 +28,28 @@ export interface Comparison {
   readonly scenarios: readonly Scenario[];
 }
 
+/** Contenders of one lock, in all processes together. */
+export interface ContentionScenario {
+  readonly title: string;
+  readonly contenders: number;
+  readonly processes: number;
+  /** Whether everybody wants it once, all at the same time; else again and again. */
+  readonly burst?: boolean;
+}
+
+/** Contestants that are measured by turns, each in as many processes as the scenario has. */
+export interface ContentionComparison {
+  readonly about: string;
+  readonly contestants: readonly string[];
+  readonly baseline: string;
+  readonly scenarios: readonly ContentionScenario[];
+}
+
 export interface Suite {
   readonly name: string;
   readonly about: string;
+  /** Whether one of its contestants counts in PostgreSQL. */
+  readonly postgres?: true;
   readonly comparisons: readonly Comparison[];
+  readonly contention?: ContentionComparison | undefined;
 }

@@ -63,6 +63,13 @@ export const targets: readonly Target[] = [
     atLeast: 2.5,
   },
   ...['1 key', '10 000 keys'].map((keys) => ({
+    title: `a counter in PostgreSQL, ${keys}`,
+    scenario: `${keys}, 64 at once, against a table`,
+    contestant: roost,
+    rivals: ['Postgres counter'],
+    atLeast: 5,
+  })),
+  ...['1 key', '10 000 keys'].map((keys) => ({
     title: `in memory, ${keys}`,
     scenario: `memory, ${keys}`,
     contestant: memory,
