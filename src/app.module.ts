@@ -57,8 +57,10 @@ function connectionBackend({ ROOST_BACKEND, ...features }: Config): Config['ROOS
 }
 
 /** The database that keeps what locks protect decides about them when Redis cannot. */
-function lockOptions({ LOCK_BACKEND, NODE_ENV }: Config, { db: guard }: Database): LockOptions {
-  return { backend: LOCK_BACKEND, guard, production: NODE_ENV === 'production' };
+function lockOptions({ LOCK_BACKEND, NODE_ENV, DATABASE_URL }: Config, { db: guard }: Database): LockOptions {
+  const production = NODE_ENV === 'production';
+  // A database that is forgotten at the end cannot say whether Redis was used before.
+  return { backend: LOCK_BACKEND, guard, production, assumeFresh: !production || DATABASE_URL === 'memory:' };
 }
 
 /** A process that is started anew at every change has no balancer to wait for. */

@@ -29,7 +29,8 @@ export interface LockOptions {
   /** False grants at once after a loss of memory, which breaks mutual exclusion. @default true */
   readonly quarantine?: boolean;
   /**
-   * That a Redis without any trace of locks was never used, and needs no quarantine. With a `guard`, the database knows.
+   * That a Redis without any trace of locks was never used, and needs no quarantine. When false, a `guard` that remembers
+   * what it was used with is asked, and else it costs one quarantine.
    * @default false in production, true elsewhere
    */
   readonly assumeFresh?: boolean;

@@ -102,8 +102,8 @@ export class LockSpace implements PrimaryStanding {
     // A database that answers late must not take for new what has forgotten the locks that were granted meanwhile.
     const adopt = () => (this.#used ? Promise.resolve(false) : store.adopt());
     try {
-      if (config.guard) await adoptNewSpace(config.guard, name, adopt);
-      else if (config.assumeFresh) await adopt();
+      if (config.assumeFresh) await adopt();
+      else if (config.guard) await adoptNewSpace(config.guard, name, adopt);
       this.#known = true; // from now on a Redis without any trace of locks is one that forgot them
     } catch (error) {
       const message = `It is not known whether this Redis was used before: ${(error as Error).message}`;
