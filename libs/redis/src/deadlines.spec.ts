@@ -11,26 +11,30 @@ function call(deadlines: Deadlines, expire: () => unknown): () => void {
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe('Deadlines', () => {
+  afterEach(() => void jest.useRealTimers());
+
   it('expires each call after its time, in order, and none that has ended', async () => {
+    jest.useFakeTimers();
     const deadlines = new Deadlines(30);
     const expired: string[] = [];
     call(deadlines, () => expired.push('a'));
     call(deadlines, () => expired.push('ended'))();
-    await pause(15);
+    await jest.advanceTimersByTimeAsync(15);
     call(deadlines, () => expired.push('b'));
-    await pause(20);
+    await jest.advanceTimersByTimeAsync(20);
     expect(expired).toEqual(['a']);
-    await pause(25);
+    await jest.advanceTimersByTimeAsync(25);
     expect(expired).toEqual(['a', 'b']);
   });
 
   it('takes calls out of the middle, the front and the end', async () => {
+    jest.useFakeTimers();
     const deadlines = new Deadlines(20);
     const expired: number[] = [];
     const stops = Array.from({ length: 6 }, (_, index) => call(deadlines, () => expired.push(index)));
     for (const index of [2, 0, 5]) stops[index]!();
     call(deadlines, () => expired.push(6));
-    await pause(45);
+    await jest.advanceTimersByTimeAsync(45);
     expect(expired).toEqual([1, 3, 4, 6]);
   });
 
@@ -45,11 +49,12 @@ describe('Deadlines', () => {
   });
 
   it('works again after it was idle', async () => {
+    jest.useFakeTimers();
     const deadlines = new Deadlines(10);
     let expired = 0;
     for (let round = 0; round < 3; round++) {
       call(deadlines, () => expired++);
-      await pause(25);
+      await jest.advanceTimersByTimeAsync(25);
     }
     expect(expired).toBe(3);
   });
