@@ -5,7 +5,7 @@ import { join } from 'node:path';
  * What happened to one lock of one process, or to the world.
  * `ask`, then `grant` or `fail`; while granted `until` (its deadline moved) and `abort` (its signal); `end` once, and
  * `zombie` should it be held again after that. `fault` and `heal` come from the nemesis; `stall` from a process whose
- * event loop stood still; `wrote`, `refused` and `unknown` from a write under a lock; `odd` is never right.
+ * event loop stood still; `try`, then `wrote`, `refused` or `unknown` from a write under a lock; `odd` is never right.
  */
 type Verb =
   | 'ask'
@@ -20,6 +20,7 @@ type Verb =
   | 'stall'
   | 'boot'
   | 'stopped'
+  | 'try'
   | 'wrote'
   | 'refused'
   | 'unknown'

@@ -137,14 +137,18 @@ describe('promptness', () => {
 });
 
 describe('writes', () => {
-  const wrote = (id: string, f: 'wrote' | 'unknown' = 'wrote'): Toy => ({ at: 1, f, store: 's', id });
+  const written = (id: string, ...outcomes: Entry['f'][]): Toy[] =>
+    (['try', ...outcomes] as const).map((f, at) => ({ at, f, store: 's', id }));
+  const wrote = (id: string) => written(id, 'wrote');
   const log = (...tokens: number[]) => tokens.map((token) => ({ token: BigInt(token), writer: 'a' }));
 
   it('a counter has every write that was acknowledged, and none that was not tried', () => {
-    const judge = (value: number, tokens: number[], ...writes: Toy[]) =>
-      failed(toy(...writes), { counters: { s: { value, log: log(...tokens) } } });
+    const judge = (value: number, tokens: number[], ...writes: Toy[][]) =>
+      failed(toy(...writes.flat()), { counters: { s: { value, log: log(...tokens) } } });
     expect(judge(2, [1, 2], wrote('1'), wrote('2'))).toEqual([]);
-    expect(judge(2, [1, 2], wrote('1'), wrote('2', 'unknown'))).toEqual([]);
+    expect(judge(2, [1, 2], wrote('1'), written('2', 'unknown'))).toEqual([]);
+    expect(judge(2, [1, 2], wrote('1'), written('2'))).toEqual([]);
+    expect(judge(2, [1, 2], wrote('1'), written('2', 'refused'))).toEqual(['counter']);
     expect(judge(1, [1], wrote('1'), wrote('2'))).toEqual(['counter']);
     expect(judge(3, [1, 2, 3], wrote('1'), wrote('2'))).toEqual(['counter']);
     expect(judge(1, [1, 1], wrote('1'))).toEqual(['counter']);
@@ -152,16 +156,18 @@ describe('writes', () => {
   });
 
   it('a set has every add that was acknowledged, and none that was not tried', () => {
-    const judge = (list: string[], ...writes: Toy[]) => failed(toy(...writes), { sets: { s: list } });
-    expect(judge(['1', '2'], wrote('1'), wrote('2', 'unknown'))).toEqual([]);
-    expect(judge(['1'], wrote('1'), wrote('2', 'unknown'))).toEqual([]);
+    const judge = (list: string[], ...writes: Toy[][]) => failed(toy(...writes.flat()), { sets: { s: list } });
+    expect(judge(['1', '2'], wrote('1'), written('2', 'unknown'))).toEqual([]);
+    expect(judge(['1', '2'], wrote('1'), written('2'))).toEqual([]);
+    expect(judge(['1'], wrote('1'), written('2', 'unknown'))).toEqual([]);
+    expect(judge(['1', '2'], wrote('1'), written('2', 'refused'))).toEqual(['set']);
     expect(judge([], wrote('1'))).toEqual(['set']);
     expect(judge(['1', '3'], wrote('1'))).toEqual(['set']);
   });
 
   it('what an unchecked store lost is counted and not judged', () => {
     const final = { ...nothing, unchecked: { store: 's', list: ['1'] } };
-    const verdict = check(toy(wrote('1'), wrote('2')), final, bounds, { keys: [], fifo: () => true });
+    const verdict = check(toy(...wrote('1'), ...wrote('2')), final, bounds, { keys: [], fifo: () => true });
     expect([verdict.violations, verdict.lost]).toEqual([[], { unchecked: 1, checked: 0 }]);
   });
 

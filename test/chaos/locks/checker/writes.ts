@@ -11,7 +11,8 @@ export interface CounterState {
 /** A counter that lost an update, or has one that nobody made; writes that were committed in the wrong order. */
 export function counterFaults(history: readonly Entry[], store: string, { value, log }: CounterState): Violation[] {
   const of = (f: Entry['f']) => history.filter((entry) => entry.store === store && entry.f === f).length;
-  const [least, most] = [of('wrote'), of('wrote') + of('unknown')];
+  // Who was killed before it could tell may have written.
+  const [least, most] = [of('wrote'), of('try') - of('refused')];
   const faults: Violation[] = [];
   if (value < least || value > most) {
     const message = `${store}: is ${value}, but ${least} writes were acknowledged and ${most - least} may have happened`;
@@ -38,8 +39,9 @@ export function lostAdds(history: readonly Entry[], store: string, final: readon
 /** Acknowledged adds that are lost, and ids in the list that nobody added. */
 export function setFaults(history: readonly Entry[], store: string, final: readonly string[]): Violation[] {
   const tried = new Set(
-    history.filter((entry) => entry.store === store && entry.f !== 'refused').map(({ id }) => id ?? ''),
+    history.filter((entry) => entry.store === store && entry.f === 'try').map(({ id }) => id ?? ''),
   );
+  for (const { store: of, f, id = '' } of history) if (of === store && f === 'refused') tried.delete(id);
   const lost = lostAdds(history, store, final).map((entry) => ({
     check: 'set',
     message: `${store}: ${entry.id} was acknowledged and is lost`,

@@ -41,6 +41,7 @@ export const mutants: readonly Mutant[] = [
     ],
     workloads: ['mutexes'],
     commandTimeoutMs: 2_000,
+    lock: { safetyMarginMs: 0 },
     lanes: lanes([['long-delay'], 4_000, 6_000], [['long-delay'], 4_000, 6_000]),
   },
   {

@@ -26,6 +26,7 @@ async function add({ sections, random, storeUrl, p }: Means, section: Section, s
   const list = (await read.json()) as string[];
   if (!section.held) return;
   await sleep(random.between(5, 60));
+  sections.history.write({ f: 'try', n, store, id, tok });
   const written = await fetch(url, { method: 'PUT', body: JSON.stringify([...list, id]) });
   const answer: unknown = await written.json();
   if (!written.ok) return refused(answer);

@@ -53,6 +53,7 @@ async function change1(
 ): Promise<void> {
   const tok = lock.token;
   const entry = { n, store, id, tok };
+  sections.history.write({ f: 'try', ...entry });
   try {
     await lock.transaction(pool, (tx) => change(tx as PoolClient, id, tok));
     sections.history.write({ f: 'wrote', ...entry });
