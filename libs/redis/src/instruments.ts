@@ -27,7 +27,8 @@ abstract class Instrument<L extends string, Series> {
 
   /** The series with these labels, made at its first use. */
   labels(labels: Labels<L>): Series {
-    const id = this.labelNames.map((name) => labels[name]).join('\0');
+    let id = '';
+    for (const name of this.labelNames) id += `${labels[name]}\0`;
     let entry = this.#series.get(id);
     if (entry === undefined) this.#series.set(id, (entry = [{ ...labels }, this.create()]));
     return entry[1];

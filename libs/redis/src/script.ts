@@ -60,21 +60,26 @@ export function defineScript<const Keys extends readonly string[], const Args ex
     readOnly: definition.readOnly ?? false,
     gathered: definition.gathered ?? false,
     reply: definition.reply as (raw: unknown) => Reply,
-    keysOf: (keys) => inOrder<Key>(definition.keys, keys),
-    argsOf: (args) => inOrder<ScriptArg>(definition.args, args),
+    keysOf: inOrder<Key>(definition.keys),
+    argsOf: inOrder<ScriptArg>(definition.args),
   };
 }
 
-function inOrder<Value>(names: readonly string[], values: object): readonly Value[] {
-  const record = values as Record<string, Value | readonly Value[]>;
-  if (names.length === 1) {
-    const [name] = names as [string];
-    return name.endsWith('...') ? (record[name.slice(0, -3)] as readonly Value[]) : [record[name] as Value];
-  }
-  const list: Value[] = [];
-  for (const name of names) {
-    if (name.endsWith('...')) list.push(...(record[name.slice(0, -3)] as readonly Value[]));
-    else list.push(record[name] as Value);
-  }
-  return list;
+/** Which of the names take a list is found out once: this runs for every script that is sent. */
+function inOrder<Value>(names: readonly string[]): (values: object) => readonly Value[] {
+  const parts = names.map((name) => {
+    const isList = name.endsWith('...');
+    return { isList, of: isList ? name.slice(0, -3) : name };
+  });
+  const [only] = parts;
+  if (parts.length === 1 && only!.isList) return (values) => (values as Record<string, readonly Value[]>)[only!.of]!;
+  return (values) => {
+    const record = values as Record<string, Value | readonly Value[]>;
+    const ordered: Value[] = [];
+    for (const { isList, of } of parts) {
+      if (isList) for (const each of record[of] as readonly Value[]) ordered.push(each);
+      else ordered.push(record[of] as Value);
+    }
+    return ordered;
+  };
 }
