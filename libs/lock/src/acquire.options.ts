@@ -1,6 +1,6 @@
-import { show, toMs, type Duration } from '@roost/redis';
+import { show, type Duration } from '@roost/redis';
 import { InvalidLockOptionsError } from './lock.errors.js';
-import { LONGEST_MS, type LockConfig } from './lock.config.js';
+import { LONGEST_MS, milliseconds, type LockConfig } from './lock.config.js';
 import type { AcquireOptions } from './lock.options.js';
 
 /** How one lock is asked for, with nothing left open. */
@@ -32,7 +32,7 @@ export class AcquireDefaults {
     for (const name in options) if (!KNOWN.has(name)) problems.push(`unknown option \`${name}\``);
     const { ttl, wait, signal, reentrant = false, renew = true } = options;
     const ttlMs = ttl === undefined ? this.config.ttlMs : this.#ttl(ttl, problems);
-    const waitMs = wait === undefined ? this.config.waitMs : wait === 0 ? 0 : milliseconds('wait', wait, problems);
+    const waitMs = wait === undefined ? this.config.waitMs : milliseconds('wait', wait, true, problems);
     if (waitMs > LONGEST_MS) problems.push(`expected \`wait\` to be at most 24 days, got ${show(wait)}`);
     if (signal !== undefined && !(signal instanceof AbortSignal)) {
       problems.push(`expected \`signal\` to be an AbortSignal, got ${show(signal)}`);
@@ -50,20 +50,11 @@ export class AcquireDefaults {
   }
 
   #ttl(ttl: Duration, problems: string[]): number {
-    const ttlMs = milliseconds('ttl', ttl, problems);
+    const ttlMs = milliseconds('ttl', ttl, false, problems);
     const { shortestTtlMs, maxTtlMs } = this.config;
     if (ttlMs < shortestTtlMs || ttlMs > maxTtlMs) {
       problems.push(`expected \`ttl\` to be from ${shortestTtlMs} ms to \`maxTtl\`, ${maxTtlMs} ms, got ${show(ttl)}`);
     }
     return ttlMs;
-  }
-}
-
-function milliseconds(name: string, value: Duration, problems: string[]): number {
-  try {
-    return toMs(value);
-  } catch (error) {
-    problems.push(`\`${name}\`: ${(error as Error).message}`);
-    return NaN;
   }
 }

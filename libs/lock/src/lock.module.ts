@@ -7,6 +7,7 @@ import {
   type OnApplicationShutdown,
   type OnModuleDestroy,
 } from '@nestjs/common';
+import { DiscoveryModule } from '@nestjs/core';
 import { HealthRegistry, RedisConnections } from '@roost/redis';
 import { LockedCronModule } from './duties/locked-cron.module.js';
 import { onceRecords } from './duties/once.provider.js';
@@ -18,6 +19,7 @@ import { lockConfig, LockInstance, lockStores } from './lock.providers.js';
 import { LockRoom } from './lock.room.js';
 import { LockService } from './lock.service.js';
 import { LockStores } from './stores/lock.stores.js';
+import { WithLockCheck } from './with-lock.check.js';
 
 /**
  * Locks for the whole application. Global; needs `RedisModule`.
@@ -25,13 +27,14 @@ import { LockStores } from './stores/lock.stores.js';
  * LockModule.forRootAsync({ inject: [DATABASE], useFactory: (guard: Database) => ({ guard }) })
  */
 @Module({
-  imports: [LockedCronModule],
+  imports: [LockedCronModule, DiscoveryModule],
   providers: [
     onceRecords,
     lockConfig,
     lockStores,
     LockInstance,
     LockMetrics,
+    WithLockCheck,
     {
       provide: LockRoom,
       inject: [LockConfig, LockStores, LockMetrics, LockInstance, RedisConnections, OnceRecords, HealthRegistry],

@@ -108,6 +108,24 @@ describe('@WithLock', () => {
     expect(field).toThrow(/@WithLock on Garage.inside.*\n.*Expected a method/);
   });
 
+  it('fails the boot when options are wrong, and names each of them', async () => {
+    @Injectable()
+    class Late {
+      @WithLock('a', { ttl: '2m', wiat: 5 } as object)
+      async first(): Promise<void> {}
+
+      @WithLock('b', { wait: 'soon' } as object)
+      async second(): Promise<void> {}
+    }
+    const imports = [RedisModule.forRoot({}), LockModule.forRoot()];
+    const module = await Test.createTestingModule({ imports, providers: [Late] }).compile();
+    const failure = await module.init().catch((error: unknown) => error);
+    expect(String(failure)).toMatch(
+      /@WithLock on Late.first: unknown option `wiat`\n.*Late.first: .*`ttl`.*\n.*Late.second: `wait`/,
+    );
+    await module.close();
+  });
+
   it('fails the boot without LockModule', async () => {
     const boot = Test.createTestingModule({ imports: [RedisModule.forRoot({})], providers: [Garage] }).compile();
     await expect(boot).rejects.toThrow('LockService');

@@ -8,10 +8,11 @@ import { LockService } from './lock.service.js';
 export type LockKeyOf<Args extends unknown[]> = (...args: Args) => string | readonly LockKeyPart[];
 
 const SERVICE = Symbol('roost:locks');
+const OPTIONS = Symbol('roost:lock-options');
 
 /**
  * Runs the method under a lock. What the method throws passes unchanged; inside it, `LockService.current` is the lock.
- * An application without `LockModule` does not start.
+ * An application without `LockModule`, or with options that are wrong, does not start.
  * @example
  * @WithLock((booking: Booking) => ['car', booking.carId], { ttl: '30s', wait: 0 })
  * async book(booking: Booking) { … }
@@ -46,7 +47,13 @@ export function WithLock<Args extends unknown[] = never[]>(
       return locks.using(keyOf(args), options, () => method.apply(this, args));
     }
     descriptor.value = resembling(method, locked as unknown as Method);
+    Reflect.defineMetadata(OPTIONS, [...lockOptionsOf(method), options], descriptor.value);
   };
+}
+
+/** The options of each lock that a method runs under. */
+export function lockOptionsOf(method: object): readonly AcquireOptions[] {
+  return (Reflect.getMetadata(OPTIONS, method) ?? []) as readonly AcquireOptions[];
 }
 
 /** Other decorators, already applied or yet to come, and frameworks see the method they were written for. */

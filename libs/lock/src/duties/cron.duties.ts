@@ -1,5 +1,6 @@
 import type { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { show } from '@roost/redis';
+import { methodsOf } from '../decorated-methods.js';
 import { milliseconds, type LockConfig } from '../lock.config.js';
 import type { Lock } from '../lock.js';
 import { CronSchedule } from './cron.schedule.js';
@@ -32,25 +33,17 @@ export function discoverCrons(
   problems: string[],
 ): CronDuty[] {
   const duties = new Map<string, CronDuty>();
-  for (const wrapper of [...discovery.getProviders(), ...discovery.getControllers()]) {
-    if (wrapper.isAlias) continue;
-    const instance = wrapper.instance as Record<string, (lock: Lock) => unknown> | null | undefined;
-    const prototype = (
-      wrapper.isNotMetatype ? instance && Object.getPrototypeOf(instance) : wrapper.metatype?.prototype
-    ) as object | null | undefined;
-    if (prototype === null || prototype === undefined) continue;
-    for (const method of scanner.getAllMethodNames(prototype)) {
-      for (const written of writtenCronsOf((prototype as Record<string, object>)[method]!)) {
-        const at = `${prototype.constructor.name}.${method}`;
-        if (wrapper.isTransient || !wrapper.isDependencyTreeStatic()) {
-          problems.push(`@LockedCron on ${at}: a provider that is not made once for all cannot run by itself`);
-          continue;
-        }
-        const duty = dutyOf(written, at, config, (lock) => instance![method]!(lock), problems);
-        if (duties.has(duty.name))
-          problems.push(`@LockedCron on ${at}: the name ${show(duty.name)} is taken; give another`);
-        duties.set(duty.name, duty);
+  for (const { at, method, single, call } of methodsOf(discovery, scanner)) {
+    for (const written of writtenCronsOf(method)) {
+      if (!single) {
+        problems.push(`@LockedCron on ${at}: a provider that is not made once for all cannot run by itself`);
+        continue;
       }
+      const duty = dutyOf(written, at, config, call, problems);
+      if (duties.has(duty.name)) {
+        problems.push(`@LockedCron on ${at}: the name ${show(duty.name)} is taken; give another`);
+      }
+      duties.set(duty.name, duty);
     }
   }
   return [...duties.values()];
