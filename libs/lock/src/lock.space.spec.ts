@@ -1,6 +1,8 @@
 import { PGlite } from '@electric-sql/pglite';
+import { RedisUnavailableError, type Commands } from '@roost/redis';
 import { connect } from '@roost/redis/testing';
-import { RedisServer } from '@roost/testing';
+
+import { eventually, RedisServer } from '@roost/testing';
 import { LockConfig } from './lock.config.js';
 import type { LockSpaceParts } from './lock.space.js';
 import { LockSpace } from './lock.space.js';
@@ -50,7 +52,7 @@ describe('a Redis that forgot its locks', () => {
       },
     });
 
-  async function boot(): Promise<Process> {
+  async function boot(failures = 0): Promise<Process> {
     const config = new LockConfig({ production: true, guard: guard(), maxTtl: MAX_TTL });
     const connected = await connect({ url: server.url });
     closes.push(() => connected.close());
@@ -65,7 +67,7 @@ describe('a Redis that forgot its locks', () => {
       config,
       backend: backend as unknown as LockSpaceParts['backend'],
       store,
-      commands: dedicated.commands,
+      commands: failing(dedicated.commands, failures),
       name: 'test',
       logger: { warn: () => undefined },
     });
@@ -81,6 +83,15 @@ describe('a Redis that forgot its locks', () => {
     };
     return { space, reconnect, claim };
   }
+
+  /** Redis is not there for the first calls. */
+  const failing = (commands: Commands, failures: number): Commands =>
+    Object.assign(Object.create(commands) as Commands, {
+      run: (...args: Parameters<Commands['run']>) => {
+        if (failures-- > 0) return Promise.reject(new RedisUnavailableError('unreachable', 'Redis is gone', false));
+        return commands.run(...args);
+      },
+    });
 
   const outOfQuarantine = async ({ claim }: Process) => {
     while ((await claim('probe')) === 'quarantine') await new Promise((resume) => setTimeout(resume, 50));
@@ -118,6 +129,12 @@ describe('a Redis that forgot its locks', () => {
     await process.reconnect();
     await server.command('FLUSHALL');
     expect(await (await boot()).claim('a')).toBe('quarantine');
+  });
+
+  it('is asked again what its locks survive, when it did not answer at first', async () => {
+    const { space } = await boot(1);
+    expect(space.assurance).toBe('lease');
+    await eventually(() => expect(space.assurance).toBe('lease+quarantine'), { within: 10_000, every: 100 });
   });
 
   it('a Redis that was never used costs no quarantine', async () => {

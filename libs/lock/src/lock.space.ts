@@ -1,5 +1,5 @@
 import type { LoggerService } from '@nestjs/common';
-import { InvalidOptionsError, outsideRequests, type Backend, type Commands } from '@roost/redis';
+import { InvalidOptionsError, isRedisUnavailable, outsideRequests, type Backend, type Commands } from '@roost/redis';
 import { adoptNewSpace } from './fencing/name-space.js';
 import type { LockConfig } from './lock.config.js';
 import type { Assurance } from './lock.js';
@@ -7,7 +7,7 @@ import type { PrimaryStanding } from './stores/lock.stores.js';
 import { auditRedis, type RedisAudit } from './stores/redis-audit.js';
 import type { RedisLockStore } from './stores/redis-lock.store.js';
 
-/** How often a database that did not answer is asked again to remember the space. */
+/** How often who did not answer is asked again: Redis what locks survive, a database to remember the space. */
 const RETRY_MS = 5_000;
 /** Longer is not waited for before Redis decides: all that it costs is a quarantine that was not needed. */
 const SETTLE_WITHIN_MS = 2_000;
@@ -33,7 +33,7 @@ export class LockSpace implements PrimaryStanding {
   #settled: Promise<void> | undefined;
   #ready = false;
   #audit: RedisAudit | undefined;
-  #retry: NodeJS.Timeout | undefined;
+  readonly #retries: Partial<Record<'look' | 'adopt', NodeJS.Timeout>> = {};
   #closed = false;
 
   constructor(private readonly parts: LockSpaceParts) {
@@ -62,7 +62,7 @@ export class LockSpace implements PrimaryStanding {
 
   close(): void {
     this.#closed = true;
-    clearTimeout(this.#retry);
+    for (const retry of Object.values(this.#retries)) clearTimeout(retry);
   }
 
   /** Nobody waits for it; whether this Redis is refused is a question of the boot. */
@@ -84,7 +84,8 @@ export class LockSpace implements PrimaryStanding {
   }
 
   async #look(): Promise<void> {
-    const { commands, config, logger } = this.parts;
+    const { commands, config, logger, backend } = this.parts;
+    if (backend.current !== 'redis') return; // it is looked at when it is back
     try {
       const before = this.#audit?.warnings ?? [];
       this.#audit = await auditRedis(commands, config);
@@ -93,6 +94,7 @@ export class LockSpace implements PrimaryStanding {
       }
     } catch (error) {
       logger.warn(`Redis does not say what its locks survive: ${(error as Error).message}`, { event: 'lock.audit' });
+      if (isRedisUnavailable(error)) this.#again('look', () => this.#look());
     }
   }
 
@@ -108,13 +110,14 @@ export class LockSpace implements PrimaryStanding {
     } catch (error) {
       const message = `It is not known whether this Redis was used before: ${(error as Error).message}`;
       logger.warn(message, { event: 'lock.space' });
-      if (config.guard && !this.#closed) this.#adoptLater();
+      // Until the database has heard of the space, another process could take this Redis for new after a loss.
+      if (config.guard) this.#again('adopt', () => this.#adopt());
     }
   }
 
-  /** Until the database has heard of the space, another process could take this Redis for new after a loss. */
-  #adoptLater(): void {
-    clearTimeout(this.#retry);
-    this.#retry = outsideRequests(() => setTimeout(() => void this.#adopt(), RETRY_MS).unref());
+  #again(what: 'look' | 'adopt', run: () => Promise<void>): void {
+    clearTimeout(this.#retries[what]);
+    if (this.#closed) return;
+    this.#retries[what] = outsideRequests(() => setTimeout(() => void run(), RETRY_MS).unref());
   }
 }
