@@ -77,8 +77,8 @@ describe('the suite of lock stores', () => {
     class Sticky extends MemoryLockStore {
       override async withdraw() {}
     }
-    class LowEpoch extends MemoryLockStore {
-      override raiseEpoch() {}
+    class Unheeding extends MemoryLockStore {
+      override raise() {}
     }
 
     it.each([
@@ -91,7 +91,7 @@ describe('the suite of lock stores', () => {
       ['wakes nobody', Silent, '25: who comes first is served first'],
       ['forgets the next', Forgetful, 'a release asks for the next claim of its process in'],
       ['cannot take a claim back', Sticky, 'a claim that is taken back holds nothing'],
-      ['hears of no greater epoch', LowEpoch, 'tokens rise, however'],
+      ['hears of no greater token', Unheeding, 'tokens rise, however'],
       ['extends what ran out', Trusting, 'any schedule of mutexes'],
       ['cannot take a claim back', Sticky, 'any schedule of waiting mutexes'],
     ])('finds one that %s', async (_what, Broken, promise) => {
@@ -135,8 +135,8 @@ describe('the suite of lock stores', () => {
       ['to leave the queue', 'leave(KEYS[5], KEYS[6], ARGV[2])', 'false', '34: a writer’s wait that ends'],
       [
         'who holds it already',
-        'if value then -- an earlier',
-        'if false then --',
+        'if value and not (quarantine',
+        'if false and not (quarantine',
         '39: extended with exactly its token',
       ],
       ['who is dead', 'tonumber(till) > now then', 'true then', '34: a writer without a sign of life'],

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { LATENCY_BUCKETS, Metrics } from '@roost/redis';
 import { LockBusyError, LockError, type LockLossReason } from './lock.errors.js';
-import type { LockKind, LockStoreName } from './stores/lock.store.js';
+import type { ExtendOutcome, LockKind, LockStoreName } from './stores/lock.store.js';
 
 /** What became of asking for a lock. */
 type Asked = 'granted' | 'busy' | 'failed';
@@ -73,7 +73,7 @@ export class LockMetrics {
     this.#lost.inc({ reason });
   }
 
-  renewed(outcome: 'extended' | 'reclaimed' | 'lost' | 'failed'): void {
+  renewed(outcome: ExtendOutcome | 'failed'): void {
     this.#renewals.inc({ outcome });
   }
 

@@ -41,13 +41,14 @@ export const lockStores: FactoryProvider<LockStores> = {
     if (wanted !== 'memory' && backend.configured) {
       const { commands, again } = connection.dedicated('locks');
       const { pubsub } = connection;
-      const { waiterTtlMs, quarantineMs } = config;
+      const { waiterTtlMs, quarantineMs, splitBrainMs } = config;
       const store = new RedisLockStore({
         commands,
         again,
         pubsub,
         waiterTtlMs,
         quarantineMs,
+        splitBrainMs,
         instance: instance.name,
         owner,
       });

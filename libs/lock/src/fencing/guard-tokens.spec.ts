@@ -64,6 +64,31 @@ describe('tokens of the database that stands in for Redis', () => {
     expect(written).toEqual(['b.1']);
   });
 
+  it('do not run ahead of the clock while both decide in turn, so that nobody who knows less begins too low', async () => {
+    const { connection, pubsub } = connected;
+    const process = (instance: string) => {
+      const parts = { pubsub, instance, owner: `${instance}:1`, waiterTtlMs: 5_000, quarantineMs: 0 };
+      return new RedisLockStore({ ...connection.dedicated('locks'), ...parts });
+    };
+    const [redis, unknowing] = [process('d'), process('e')];
+    const stores = new LockStores(redis, guard);
+    let greatest = 0n;
+    for (let turn = 0; turn < 20; turn++) {
+      for (const store of [redis, guard]) {
+        const claim = claimOf('turns', `d.${turn}`);
+        const outcome = await store.acquire(claim);
+        if (outcome.state !== 'granted') throw new Error('Expected a grant');
+        expect(outcome.token).toBeGreaterThan(greatest);
+        greatest = outcome.token;
+        stores.granted(store, greatest);
+        await store.withdraw(claim);
+      }
+    }
+    await server.command('FLUSHALL');
+    const after = await unknowing.acquire(claimOf('turns', 'e.1'));
+    expect(after.state === 'granted' && after.token > greatest).toBe(true);
+  });
+
   it('are greater than all that this process has got, also when the clock of the other store is ahead', async () => {
     const wall = () => Date.now() + 3_600_000;
     const ahead = new MemoryLockStore({ clock: { monotonic: () => performance.now(), wall } });

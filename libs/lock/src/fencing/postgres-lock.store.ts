@@ -51,7 +51,7 @@ export class PostgresLockStore extends LockStore {
   readonly name = 'postgres';
   readonly #database: Database<unknown>;
   readonly #timeoutMs: number;
-  #minEpoch = 0;
+  #greatest = 0n;
   #ensuring: Promise<void> | undefined;
 
   constructor(private readonly options: PostgresLockStoreOptions) {
@@ -105,8 +105,8 @@ export class PostgresLockStore extends LockStore {
     return () => {};
   }
 
-  raiseEpoch(epoch: number): void {
-    this.#minEpoch = Math.max(this.#minEpoch, epoch);
+  raise(token: bigint): void {
+    if (this.#greatest < token) this.#greatest = token;
   }
 
   #resources({ kind, keys }: LockClaim): string {
@@ -119,7 +119,7 @@ export class PostgresLockStore extends LockStore {
   }
 
   #asking({ holder, ttlMs, wait }: LockClaim): string[] {
-    return [holder, this.options.owner, wholeMs(ttlMs), `${BigInt(this.#minEpoch) << 33n}`, `${wait}`];
+    return [holder, this.options.owner, wholeMs(ttlMs), `${this.#greatest + 1n}`, `${wait}`];
   }
 
   async #ask(text: string, values: readonly string[]): Promise<readonly Row[]> {

@@ -174,6 +174,7 @@ export class HeldLock implements Lock {
   answered(outcome: ExtendOutcome, asked: Stopwatch): void {
     if (!this.held) return;
     if (outcome === 'lost') return this.lose('LOST');
+    if (outcome === 'unsettled') return this.doubt();
     this.#asked = asked;
     this.#state = 'healthy';
     this.#look();

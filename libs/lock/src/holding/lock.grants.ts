@@ -9,7 +9,6 @@ import type { LockStores } from '../stores/lock.stores.js';
 import type { LockRequest } from '../waiting/claimant.js';
 import type { LockLines } from '../waiting/lock.lines.js';
 import type { Transactional, TransactionOf } from '../fencing/transactional.js';
-import { epochOf } from '../stores/lock.token.js';
 import { fencedTransaction } from '../fencing/fenced-transaction.js';
 import type { Clock } from './clock.js';
 import type { Farewell } from './farewell.js';
@@ -110,7 +109,7 @@ export class LockGrants implements LockSurroundings {
     try {
       return await fencedTransaction(db, fences, () => lock.assertHeld(), run);
     } catch (error) {
-      if (error instanceof StaleFenceError) this.parts.stores.raiseEpoch(epochOf(error.newest) + 1);
+      if (error instanceof StaleFenceError) this.parts.stores.raise(error.newest);
       throw error;
     }
   }

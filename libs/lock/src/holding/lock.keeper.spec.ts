@@ -27,7 +27,7 @@ class AnsweringStore extends LockStore {
   force = jest.fn();
   release = jest.fn();
   onTurn = () => () => undefined;
-  raiseEpoch = () => undefined;
+  raise = () => undefined;
   async withdraw({ holder }: { holder: string }): Promise<void> {
     this.withdrawn.push(holder);
   }
@@ -178,6 +178,21 @@ describe('LockKeeper', () => {
     await pass(clock, 5);
     expect(store.withdrawn).toEqual(['here.1']);
     expect(lock.state).toBe('released');
+  });
+
+  it('13: a renewal that gave no more time leaves the deadline where it was, and is tried again', async () => {
+    const { clock, store, take } = setUp();
+    const lock = take();
+    const deadline = lock.deadline.getTime();
+    await pass(clock, 340);
+    store.asked[0]!.answer('unsettled');
+    await pass(clock, 5);
+    expect([lock.state, lock.deadline.getTime()]).toEqual(['uncertain', deadline]);
+    await pass(clock, 100);
+    store.asked[1]!.answer('extended');
+    await pass(clock, 5);
+    expect(lock.state).toBe('healthy');
+    expect(lock.deadline.getTime()).toBeGreaterThan(deadline);
   });
 
   it('17: a renewal that is answered after the deadline does not bring the lock back', async () => {

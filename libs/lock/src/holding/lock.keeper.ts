@@ -1,6 +1,6 @@
 import { outsideRequests } from '@roost/redis';
 import { LockUnavailableError } from '../lock.errors.js';
-import type { LockStore } from '../stores/lock.store.js';
+import type { ExtendOutcome, LockStore } from '../stores/lock.store.js';
 import { Stopwatch, type Clock } from './clock.js';
 import type { Farewell } from './farewell.js';
 import type { HeldLock } from './held-lock.js';
@@ -29,7 +29,7 @@ export class LockKeeper {
     private readonly clock: Clock,
     private readonly farewell: Farewell,
     private readonly onBug: (error: unknown) => void,
-    private readonly onRenewal: (outcome: 'extended' | 'reclaimed' | 'lost' | 'failed') => void,
+    private readonly onRenewal: (outcome: ExtendOutcome | 'failed') => void,
   ) {}
 
   /** The locks that are held now. */

@@ -40,8 +40,11 @@ export type ClaimOutcome =
   /** The semaphore is in use with another number of permits. */
   | { readonly state: 'mismatch'; readonly limit: number };
 
-/** `reclaimed`: the store had lost it, and has it again under the same token. */
-export type ExtendOutcome = 'extended' | 'reclaimed' | 'lost';
+/**
+ * `reclaimed`: the store had lost it, and has it again under the same token. `unsettled`: it is not lost, but has no more
+ * time than before, as a former primary may still grant it to somebody else then.
+ */
+export type ExtendOutcome = 'extended' | 'reclaimed' | 'unsettled' | 'lost';
 
 /** `absent`: its time had run out, or an earlier try released it; `foreign`: somebody else holds it now. */
 export type ReleaseOutcome = 'released' | 'absent' | 'foreign';
@@ -106,6 +109,6 @@ export abstract class LockStore {
    */
   abstract onTurn(listener: (holder: string | undefined) => void): () => void;
 
-  /** From now on no token has a smaller epoch: somebody else, such as a database, has seen tokens this great. */
-  abstract raiseEpoch(epoch: number): void;
+  /** From now on every token is greater than this one, which somebody has seen: a database, or a caller of another store. */
+  abstract raise(token: bigint): void;
 }

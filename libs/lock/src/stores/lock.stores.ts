@@ -1,5 +1,4 @@
 import { LockUnavailableError } from '../lock.errors.js';
-import { epochOf } from './lock.token.js';
 import type { Assurance } from '../lock.js';
 import type { LockKind, LockStore } from './lock.store.js';
 
@@ -84,13 +83,13 @@ export class LockStores {
   granted({ name }: LockStore, token: bigint): void {
     if (name === this.primary.name) this.#quarantineEnds = -Infinity;
     if (this.guardStore === undefined) return;
-    (name === this.primary.name ? this.guardStore : this.primary).raiseEpoch(epochOf(token) + 1);
+    (name === this.primary.name ? this.guardStore : this.primary).raise(token);
   }
 
-  /** Somebody else has seen tokens of this epoch: from now on all stores grant later ones. */
-  raiseEpoch(epoch: number): void {
-    this.primary.raiseEpoch(epoch);
-    this.guardStore?.raiseEpoch(epoch);
+  /** Somebody else has seen this token: from now on all stores grant later ones. */
+  raise(token: bigint): void {
+    this.primary.raise(token);
+    this.guardStore?.raise(token);
   }
 
   /** Only what one holder has alone can be fenced by a database. */

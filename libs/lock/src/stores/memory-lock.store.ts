@@ -100,9 +100,8 @@ export class MemoryLockStore extends LockStore {
     return () => void this.#listeners.delete(own);
   }
 
-  raiseEpoch(epoch: number): void {
-    const first = BigInt(epoch) << SEQUENCE_BITS;
-    if (this.#token < first) this.#token = first;
+  raise(token: bigint): void {
+    if (this.#token < token) this.#token = token;
   }
 
   #claim(claim: LockClaim, now: number): ClaimOutcome {

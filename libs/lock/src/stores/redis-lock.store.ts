@@ -11,8 +11,9 @@ import {
   type LockReport,
   type Released,
 } from './lock.store.js';
+import { tokenText } from './lock.token.js';
 import { RedisMutexes } from './redis-mutexes.js';
-import { RedisSharedLocks } from './redis-shared-locks.js';
+import { RedisSharedLocks, type RedisLockSpace } from './redis-shared-locks.js';
 import { Turns } from './turns.js';
 
 /** What a {@link RedisLockStore} stands on. */
@@ -29,6 +30,8 @@ export interface RedisLockStoreParts {
   readonly waiterTtlMs: number;
   /** How long nothing new is granted after a loss of memory; 0 for not at all. */
   readonly quarantineMs: number;
+  /** For how much of that a former primary, cut off, may go on granting. @default 0 */
+  readonly splitBrainMs?: number;
 }
 
 /** Decides in Redis, by Redis' clock, one script for each verb. */
@@ -37,14 +40,21 @@ export class RedisLockStore extends LockStore {
   readonly #turns: Turns;
   readonly #mutexes: RedisMutexes;
   readonly #shared: RedisSharedLocks;
-  #minEpoch = 0;
+  #greatest = 0n;
+  /** As scripts take it. */
+  #least = '0:0';
 
   constructor(private readonly parts: RedisLockStoreParts) {
     super();
     this.#turns = new Turns(parts.pubsub, parts.instance);
     const { prefix: turns } = this.#turns;
-    const minEpoch = () => this.#minEpoch;
-    const space = { ...parts, turns, minEpoch, raiseEpoch: (epoch: number) => this.raiseEpoch(epoch) };
+    const space: RedisLockSpace = {
+      ...parts,
+      turns,
+      quarantine: `${parts.quarantineMs} ${parts.splitBrainMs ?? 0}`,
+      least: () => this.#least,
+      raise: (token) => this.raise(token),
+    };
     this.#mutexes = new RedisMutexes(space);
     this.#shared = new RedisSharedLocks(space);
   }
@@ -84,8 +94,10 @@ export class RedisLockStore extends LockStore {
     return this.#turns.on(listener);
   }
 
-  raiseEpoch(epoch: number): void {
-    this.#minEpoch = Math.max(this.#minEpoch, epoch);
+  raise(token: bigint): void {
+    if (token <= this.#greatest) return;
+    this.#greatest = token;
+    this.#least = tokenText(token);
   }
 
   /**

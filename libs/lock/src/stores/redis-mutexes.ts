@@ -10,9 +10,9 @@ import type {
   LockReport,
   Released,
 } from './lock.store.js';
-import { epochOf, tokenOf, tokenText } from './lock.token.js';
+import { tokenOf, tokenText } from './lock.token.js';
 import { acquireMutex, adoptSpace, type ClaimReply } from './lua/acquire.lua.js';
-import { extendMutexes } from './lua/extend.lua.js';
+import { EXTEND_OUTCOMES, extendMutexes } from './lua/extend.lua.js';
 import { forceMutex, inspectMutex, type MutexReply } from './lua/inspect.lua.js';
 import { passMutex, releaseMutex, withdrawMutex } from './lua/release.lua.js';
 import { acquireMany, releaseMany } from './lua/many.lua.js';
@@ -24,8 +24,6 @@ const HOLDS_A_CALL = 100;
 
 const RELEASED: Released = { outcome: 'released', next: undefined };
 const ABSENT: Released = { outcome: 'absent', next: undefined };
-
-const EXTENDED: readonly ExtendOutcome[] = ['lost', 'extended', 'reclaimed'];
 
 /** Mutexes in Redis, of one key or of several at once, by Redis' clock. */
 export class RedisMutexes {
@@ -46,7 +44,7 @@ export class RedisMutexes {
 
   /** Whether Redis had no trace of locks, and is now known without a quarantine. */
   async adopt(): Promise<boolean> {
-    return (await this.space.commands.run(adoptSpace, spaceKeys, { minEpoch: this.space.minEpoch() })) === 1;
+    return (await this.space.commands.run(adoptSpace, spaceKeys, { least: this.space.least() })) === 1;
   }
 
   acquire(claim: LockClaim): Promise<ClaimOutcome> {
@@ -59,23 +57,23 @@ export class RedisMutexes {
   }
 
   async #acquireMany(claims: readonly LockClaim[]): Promise<readonly (ClaimOutcome | undefined)[]> {
-    const { commands, quarantineMs, owner } = this.space;
+    const { commands, quarantine, owner } = this.space;
     const told = claims.flatMap(({ holder, ttlMs }) => [holder, ttlMs]);
-    const args = { quarantineMs, minEpoch: this.space.minEpoch(), owner, claims: told };
+    const args = { quarantine, least: this.space.least(), owner, claims: told };
     const tokens = await commands.run(acquireMany, lockAndQueueKeysOf(claims.map(({ keys }) => keys[0]!)), args);
     return tokens.map((token) => (token === null ? undefined : this.#outcome([1, token, 0])));
   }
 
   async extend(holds: readonly LockHold[], commands: Commands): Promise<readonly ExtendOutcome[]> {
-    const { quarantineMs, owner } = this.space;
+    const { quarantine, owner } = this.space;
     const replies: Promise<readonly number[]>[] = [];
     for (let from = 0; from < holds.length; from += HOLDS_A_CALL) {
       const batch = holds.slice(from, from + HOLDS_A_CALL);
       const told = batch.flatMap(({ keys, holder, token, ttlMs }) => [keys.length, holder, tokenText(token), ttlMs]);
-      const args = { quarantineMs, minEpoch: this.space.minEpoch(), owner, holds: told };
+      const args = { quarantine, least: this.space.least(), owner, holds: told };
       replies.push(commands.run(extendMutexes, locksOf(batch.flatMap(({ keys }) => keys)), args));
     }
-    return (await Promise.all(replies)).flat().map((each) => EXTENDED[each]!);
+    return (await Promise.all(replies)).flat().map((each) => EXTEND_OUTCOMES[each]!);
   }
 
   release(hold: LockHold, next?: LockClaim): Promise<Released> {
@@ -118,16 +116,16 @@ export class RedisMutexes {
 
   /** Written out in full: to spread objects would take longer. */
   #argsOf({ ttlMs, wait }: LockClaim, holder: string) {
-    const { quarantineMs, turns, waiterTtlMs, owner } = this.space;
-    const minEpoch = this.space.minEpoch();
-    return { quarantineMs, minEpoch, turns, holder, ttlMs, wait: wait ? 1 : 0, waiterTtlMs, owner };
+    const { quarantine, turns, waiterTtlMs, owner } = this.space;
+    const least = this.space.least();
+    return { quarantine, least, turns, holder, ttlMs, wait: wait ? 1 : 0, waiterTtlMs, owner };
   }
 
   #outcome([state, text, ms]: ClaimReply): ClaimOutcome {
     if (state === 0) return { state: 'busy', retryInMs: ms };
     if (state < 0) return { state: 'quarantine', retryInMs: ms };
     const token = tokenOf(text);
-    this.space.raiseEpoch(epochOf(token)); // what was seen once is not given again, even if Redis forgets it
+    this.space.raise(token); // what was seen once is not given again, even if Redis forgets it
     return { state: 'granted', token };
   }
 }

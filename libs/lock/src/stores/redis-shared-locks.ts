@@ -1,5 +1,6 @@
 import type { Commands } from '@roost/redis';
 import { queueKeysOf, sharedKeysOf, spaceKeys } from './lock.keys.js';
+import { EXTEND_OUTCOMES } from './lua/extend.lua.js';
 import type {
   ClaimOutcome,
   ExtendOutcome,
@@ -10,7 +11,7 @@ import type {
   LockReport,
   Released,
 } from './lock.store.js';
-import { epochOf, tokenOf, tokenText } from './lock.token.js';
+import { tokenOf, tokenText } from './lock.token.js';
 import { acquireShared, extendShared, type SharedClaimReply } from './lua/shared-acquire.lua.js';
 import { forceShared, inspectShared, type SharedReport } from './lua/shared-inspect.lua.js';
 import { releaseShared, withdrawShared } from './lua/shared-release.lua.js';
@@ -20,18 +21,17 @@ export interface RedisLockSpace {
   readonly commands: Commands;
   readonly owner: string;
   readonly waiterTtlMs: number;
-  readonly quarantineMs: number;
+  /** How long it lasts, and for how much of that a former primary may go on granting: two numbers of ms. */
+  readonly quarantine: string;
   /** The channel of wake-ups on the wire, without the instance. */
   readonly turns: string;
-  /** No token may have a smaller epoch. */
-  minEpoch(): number;
-  raiseEpoch(epoch: number): void;
+  /** The greatest token that is known, as text: what is given is greater. */
+  least(): string;
+  raise(token: bigint): void;
 }
 
 /** So many holds are extended by one script: more would make others wait for it. */
 const HOLDS_A_CALL = 100;
-
-const EXTENDED: readonly ExtendOutcome[] = ['lost', 'extended', 'reclaimed'];
 
 /** Read-write locks and semaphores in Redis, by Redis' clock: `limit` units, of which each holder has some. */
 export class RedisSharedLocks {
@@ -52,7 +52,7 @@ export class RedisSharedLocks {
       });
       const args = { ...this.#state(), owner: this.space.owner, holds: told };
       const reply = await commands.run(extendShared, { ...spaceKeys, locks }, args);
-      outcomes.push(...reply.map((each) => EXTENDED[each]!));
+      outcomes.push(...reply.map((each) => EXTEND_OUTCOMES[each]!));
     }
     return outcomes;
   }
@@ -82,8 +82,8 @@ export class RedisSharedLocks {
   }
 
   #state() {
-    const { quarantineMs, turns } = this.space;
-    return { quarantineMs, minEpoch: this.space.minEpoch(), turns };
+    const { quarantine, turns } = this.space;
+    return { quarantine, least: this.space.least(), turns };
   }
 
   #terms({ weight, limit, ttlMs, wait }: LockClaim) {
@@ -96,7 +96,7 @@ export class RedisSharedLocks {
     if (state === -1) return { state: 'quarantine', retryInMs: number };
     if (state === -2) return { state: 'mismatch', limit: number };
     const token = tokenOf(text);
-    this.space.raiseEpoch(epochOf(token)); // what was seen once is not given again, even if Redis forgets it
+    this.space.raise(token); // what was seen once is not given again, even if Redis forgets it
     return { state: 'granted', token };
   }
 }

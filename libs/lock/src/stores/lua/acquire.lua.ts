@@ -10,7 +10,7 @@ export type ClaimReply = readonly [state: number, token: string, ms: number];
  */
 export const acquireMutex = defineScript('lock.acquire', {
   keys: ['state', 'quarantine', 'locks...'],
-  args: ['quarantineMs', 'minEpoch', 'turns', 'holder', 'ttlMs', 'wait', 'waiterTtlMs', 'owner'],
+  args: ['quarantine', 'least', 'turns', 'holder', 'ttlMs', 'wait', 'waiterTtlMs', 'owner'],
   reply: (raw: ClaimReply) => raw,
   lua: `${mutexLua}
 ${claimLua}
@@ -23,10 +23,10 @@ return claim(incarnation(ARGV[1], ARGV[2]), ARGV[3], ARGV[4], ARGV[5], ARGV[6], 
  */
 export const adoptSpace = defineScript('lock.adopt', {
   keys: ['state', 'quarantine'],
-  args: ['minEpoch'],
+  args: ['least'],
   reply: Number,
   lua: `${mutexLua}
 if call('HEXISTS', KEYS[1], 'inc') == 1 then return 0 end
-incarnation(0, ARGV[1])
+incarnation('0 0', ARGV[1])
 return 1`,
 });

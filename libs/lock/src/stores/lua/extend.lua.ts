@@ -1,19 +1,25 @@
 import { defineScript } from '@roost/redis';
+import type { ExtendOutcome } from '../lock.store.js';
 import { mutexLua } from './mutex.fragment.js';
+
+/** By the number that scripts answer with. */
+export const EXTEND_OUTCOMES: readonly ExtendOutcome[] = ['lost', 'extended', 'reclaimed', 'unsettled'];
 
 /**
  * Gives holds their full lifetime again. In a quarantine a hold that Redis lost is put back, also in the place of an
- * older one that came back with old data.
+ * older one that came back with old data. While a former primary may still grant, which knows of no extension here, none is
+ * given more time.
  * KEYS state, quarantine, and the locks of all holds · ARGV after three: number of locks, holder, token and lifetime (ms)
- * of each hold · returns for each 1 extended, 2 reclaimed, 0 lost · O(locks)
+ * of each hold · returns for each 1 extended, 2 reclaimed, 3 not yet, 0 lost · O(locks)
  */
 export const extendMutexes = defineScript('lock.extend', {
   keys: ['state', 'quarantine', 'locks...'],
-  args: ['quarantineMs', 'minEpoch', 'owner', 'holds...'],
+  args: ['quarantine', 'least', 'owner', 'holds...'],
   reply: (raw: readonly number[]) => raw,
   lua: `${mutexLua}
 incarnation(ARGV[1], ARGV[2])
 local grace = quarantineLeft() > 0
+local early = grace and unsettled()
 local outcomes, first = {}, 3
 for at = 4, #ARGV, 4 do
   local holder, token, ttlMs = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
@@ -31,7 +37,9 @@ for at = 4, #ARGV, 4 do
       end
     end
   end
-  if outcome > 0 then
+  if outcome > 0 and early then
+    outcome = 3
+  elseif outcome > 0 then
     for lock = first, last do
       if missing[lock] then
         call('SET', KEYS[lock], mine .. '|' .. string.format('%.0f', now) .. '|' .. ARGV[3], 'PX', ttlMs)

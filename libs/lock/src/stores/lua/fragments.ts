@@ -10,9 +10,11 @@ const STATE_TTL_MS = 7_776_000_000;
 
 /**
  * `call`, `clock` (of the server), `now` in ms, and what the space knows:
- * `incarnation(quarantineMs, minEpoch)` finds out whether Redis lost its memory, begins the quarantine if so, and returns
- * the epoch; call it before anything is granted or reclaimed.
+ * `incarnation(quarantine, least)` finds out whether Redis lost its memory, begins the quarantine if so, and returns the
+ * epoch; call it before anything is granted or reclaimed. `quarantine` is how long it lasts and for how much of that a
+ * former primary may go on granting, in ms; `least` is a token that was given once, as `epoch:sequence`.
  * `quarantineLeft()` is in ms, 0 without one.
+ * `unsettled()` says whether a former primary may still grant what is held here, once its time is over there.
  * `nextToken(epoch)` counts a grant and returns its token as `epoch:sequence`.
  * `nextTokens(epoch, grants)` counts several, and returns the epoch and the first sequence number.
  * `newer(a, b)` says whether token a is greater than b.
@@ -25,35 +27,44 @@ local call = redis.call
 local clock = call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
-local function incarnation(quarantineMs, minEpoch)
+local function incarnation(quarantine, least)
   local told = redis.pcall('INFO', 'replication')
   local _, before = string.find(type(told) == 'string' and told or '', 'master_replid:', 1, true)
   local id = before and string.match(told, '^%x+', before + 1)
-  local state = call('HMGET', KEYS[1], 'inc', 'epoch', 'day')
+  local state = call('HMGET', KEYS[1], 'inc', 'epoch', 'fence', 'day')
   local day = math.floor(clock[1] / 86400)
-  if tonumber(state[3]) ~= day then -- once a day is often enough for 90 of them
+  if tonumber(state[4]) ~= day then -- once a day is often enough for 90 of them
     call('HSET', KEYS[1], 'day', day)
     call('PEXPIRE', KEYS[1], ${STATE_TTL_MS})
   end
-  local epoch, least = tonumber(state[2] or 0), tonumber(minEpoch)
+  local epoch, count = tonumber(state[2] or 0), tonumber(state[3] or 0)
+  local leastEpoch, leastCount = string.match(least, '^(%d+):(%d+)$')
+  leastEpoch, leastCount = tonumber(leastEpoch), tonumber(leastCount)
   local lost = not state[1] or (id and state[1] ~= id)
-  if lost then
-    epoch = math.max(epoch + 1, least + 1, clock[1] - ${SINCE})
-  elseif epoch < least then
-    epoch = least
-  else
-    return epoch
+  local behind = epoch < leastEpoch or (epoch == leastEpoch and count < leastCount)
+  if not lost and not behind then return epoch end
+  if behind then epoch, count = leastEpoch, leastCount end
+  -- By the clock, and never ahead of it while it is right: whoever knows less comes to no smaller token after a loss. Not
+  -- from 0, as a Redis that forgot its epoch may have begun it within this very second.
+  local second, first = clock[1] - ${SINCE}, math.floor(clock[2] / 1000) * ${2 ** 23}
+  if second > epoch or (second == epoch and first > count) then
+    epoch, count = second, first
+  elseif lost then
+    epoch, count = epoch + 1, first
   end
-  -- Not from 0: a Redis that forgot its epoch may have begun it within this very second.
-  local first = math.floor(clock[2] / 1000) * ${2 ** 23}
   call('HSET', KEYS[1], 'inc', id or state[1] or 'unknown', 'epoch', string.format('%.0f', epoch))
-  call('HSET', KEYS[1], 'fence', string.format('%.0f', first))
-  if lost and tonumber(quarantineMs) > 0 then call('SET', KEYS[2], id or 'unknown', 'PX', quarantineMs) end
+  call('HSET', KEYS[1], 'fence', string.format('%.0f', count))
+  local lasts, isolated = string.match(quarantine, '^(%d+) (%d+)$')
+  if lost and tonumber(lasts) > 0 then call('SET', KEYS[2], string.format('%.0f', now + isolated), 'PX', lasts) end
   return epoch
 end
 
 local function quarantineLeft()
   return math.max(call('PTTL', KEYS[2]), 0)
+end
+
+local function unsettled()
+  return now < tonumber(call('GET', KEYS[2]) or 0)
 end
 
 local function nextTokens(epoch, grants)

@@ -23,7 +23,7 @@ end`;
  */
 export const acquireMany = defineScript('lock.acquire-many', {
   keys: ['state', 'quarantine', 'locks...'],
-  args: ['quarantineMs', 'minEpoch', 'owner', 'claims...'],
+  args: ['quarantine', 'least', 'owner', 'claims...'],
   reply: (raw: readonly (string | null)[]) => raw,
   gathered: true,
   lua: `${mutexLua}

@@ -51,11 +51,11 @@ local function claim(epoch, turns, holder, ttlMs, wait, waiterTtlMs, owner)
       taken = math.max(taken, call('PTTL', KEYS[lock]), 1)
     end
   end
-  if #own * 3 == #KEYS - 2 then -- an earlier try was granted, and its answer lost
+  local quarantine = quarantineLeft()
+  if #own * 3 == #KEYS - 2 and not (quarantine > 0 and unsettled()) then -- an earlier try was granted, its answer lost
     for _, lock in ipairs(own) do call('PEXPIRE', KEYS[lock], ttlMs) end
     return { 1, token, 0 }
   end
-  local quarantine = quarantineLeft()
   if quarantine > 0 then return { -1, '', quarantine } end
 
   local free = taken == 0

@@ -51,7 +51,7 @@ return outcome`,
  */
 export const passMutex = defineScript('lock.pass', {
   keys: ['state', 'quarantine', 'locks...'],
-  args: ['turns', 'holder', 'token', 'quarantineMs', 'minEpoch', 'next', 'ttlMs', 'wait', 'waiterTtlMs', 'owner'],
+  args: ['turns', 'holder', 'token', 'quarantine', 'least', 'next', 'ttlMs', 'wait', 'waiterTtlMs', 'owner'],
   reply: (raw: PassReply) => raw,
   lua: `${mutexLua}
 ${claimLua}

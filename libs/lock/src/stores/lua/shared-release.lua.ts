@@ -12,8 +12,8 @@ export type SharedReleaseReply = readonly [outcome: number, ...next: SharedClaim
 export const releaseShared = defineScript('lock.shared.release', {
   keys: ['state', 'quarantine', 'holders', 'ends', 'queue', 'alive'],
   args: [
-    'quarantineMs',
-    'minEpoch',
+    'quarantine',
+    'least',
     'turns',
     'holder',
     'token',

@@ -87,11 +87,11 @@ local function claim(epoch, turns, holder, weight, limit, ttlMs, wait, waiterTtl
   local holders, ends, queue, alive = KEYS[3], KEYS[4], KEYS[5], KEYS[6]
   prune(holders, ends)
   local value = valueOf(holders, holder)
-  if value then -- an earlier try was granted, and its answer lost
+  local quarantine = quarantineLeft()
+  if value and not (quarantine > 0 and unsettled()) then -- an earlier try was granted, and its answer lost
     keep(holders, ends, holder, ttlMs)
     return { 1, tokenIn(value), 0 }
   end
-  local quarantine = quarantineLeft()
   if quarantine > 0 then return { -1, '', quarantine } end
 
   local used = usedOf(holders)
