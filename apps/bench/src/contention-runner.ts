@@ -1,7 +1,7 @@
 import type { RedisServer } from '@roost/testing';
 import { ContestantProcess } from './contestant-process.js';
 import { measureContention, warmUpContention, type ContentionSlice } from './contention-slice.js';
-import { byTurns, type Row, type RunOptions } from './runner.js';
+import { byTurns, SHORTEST_TO_COMPARE, type Row, type RunOptions } from './runner.js';
 import type { ContentionComparison } from './suites/suite.js';
 
 interface Team {
@@ -28,8 +28,10 @@ export async function runContention(
     for (const scenario of scenarios) {
       progress(`${suite}: ${scenario.title}`);
       const { title, processes: taking } = scenario;
+      // Rivals go on for seconds until the last of many has had it.
+      const contenders = seconds < SHORTEST_TO_COMPARE ? 2 * taking : scenario.contenders;
       const measured = byTurns({ title, baseline, rounds }, teams, ({ processes }) =>
-        measureContention(processes.slice(0, taking), scenario, { server, seconds }),
+        measureContention(processes.slice(0, taking), { ...scenario, contenders }, { server, seconds }),
       );
       rows.push(...(await measured));
     }

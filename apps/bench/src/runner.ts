@@ -38,7 +38,7 @@ export interface OutageRow {
 }
 
 /** Slices as short as this show that everything works, and compare nothing. */
-const SHORTEST_TO_COMPARE = 0.1;
+export const SHORTEST_TO_COMPARE = 0.1;
 
 /** Runs the comparisons of a suite, its contestants by turns. */
 export async function runSuite(suite: Suite, servers: Servers, options: RunOptions): Promise<Row[]> {
