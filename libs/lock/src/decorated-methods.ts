@@ -8,7 +8,7 @@ export interface DecoratedMethod {
   /** Whether Nest makes it once for the whole application. */
   readonly single: boolean;
   /** Calls it on that one instance. */
-  call(...args: unknown[]): unknown;
+  readonly call: (...args: unknown[]) => unknown;
 }
 
 /** Every method of every provider and controller of the application, inherited ones included. */

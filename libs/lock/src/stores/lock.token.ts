@@ -11,8 +11,3 @@ export function tokenOf(text: string): bigint {
 export function tokenText(token: bigint): string {
   return `${token >> SEQUENCE_BITS}:${token & SEQUENCE}`;
 }
-
-/** The incarnation that a token was given in. */
-export function epochOf(token: bigint): number {
-  return Number(token >> SEQUENCE_BITS);
-}
