@@ -31,7 +31,7 @@ describe('Redis is lost under load', () => {
 
     const after = await load.during(2_000);
     expect(statuses(after)).toEqual([200]);
-    expect(quantile(after, 0.95)).toBeLessThan(Math.max(25, 3 * quantile(usual, 0.95)));
+    expect(quantile(after, 0.95)).toBeLessThan(Math.max(50, 3 * quantile(usual, 0.95)));
     expect(slowest(after)).toBeLessThan(240); // nobody waits for a deadline any more
     expect((await ready(fleet.one)).status).toBe('degraded');
     expect((await fleet.one.fetch('/readyz')).status).toBe(200);
