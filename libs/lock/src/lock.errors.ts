@@ -37,6 +37,12 @@ export class LockBusyError extends LockError {
   }
 }
 
+/** Null for a lock that is busy; any other error goes on. */
+export function nullWhenBusy(error: unknown): null {
+  if (error instanceof LockBusyError) return null;
+  throw error;
+}
+
 /** Thrown when no store can say who holds the lock; nothing is run without it. HTTP 503 with `Retry-After`. */
 export class LockUnavailableError extends LockError {
   static override readonly code: string = 'lock.unavailable';

@@ -9,7 +9,7 @@ import { Once, type OnceOptions } from './duties/once.js';
 import { LockFrames } from './holding/frames.js';
 import { LockGrants } from './holding/lock.grants.js';
 import { nestedLock } from './holding/nested-lock.js';
-import { InvalidLockOptionsError, LockBusyError } from './lock.errors.js';
+import { InvalidLockOptionsError, nullWhenBusy } from './lock.errors.js';
 import { ReadWriteLock, type SharingParts } from './read-write-lock.js';
 import { Semaphore } from './semaphore.js';
 import { sortedKeys, type LockName } from './lock-key.js';
@@ -65,12 +65,7 @@ export class LockService {
 
   /** Like {@link acquire} without waiting; null when it is busy, and only then. */
   async tryAcquire(keys: LockName | readonly LockName[], options?: Omit<AcquireOptions, 'wait'>): Promise<Lock | null> {
-    try {
-      return await this.acquire(keys, { ...options, wait: 0 });
-    } catch (error) {
-      if (error instanceof LockBusyError) return null;
-      throw error;
-    }
+    return this.acquire(keys, { ...options, wait: 0 }).catch(nullWhenBusy);
   }
 
   /**

@@ -1,5 +1,5 @@
 import { show } from '@roost/redis';
-import { InvalidLockOptionsError, LockBusyError } from './lock.errors.js';
+import { InvalidLockOptionsError, nullWhenBusy } from './lock.errors.js';
 import type { Lock } from './lock.js';
 import type { LockName } from './lock-key.js';
 import type { AcquireOptions } from './lock.options.js';
@@ -41,12 +41,7 @@ export class Semaphore {
 
   /** Like {@link acquire} without waiting; null when there are too few permits, and only then. */
   async tryAcquire(weight = 1, options?: Omit<PermitOptions, 'wait'>): Promise<Lock | null> {
-    try {
-      return await this.acquire(weight, { ...options, wait: 0 });
-    } catch (error) {
-      if (error instanceof LockBusyError) return null;
-      throw error;
-    }
+    return this.acquire(weight, { ...options, wait: 0 }).catch(nullWhenBusy);
   }
 
   /** Runs a section with permits, like `LockService.using`. */

@@ -82,6 +82,15 @@ function memoryPeers(count: number): Peer[] {
 
 const tick = (ms = 10) => new Promise((resume) => setTimeout(resume, ms));
 
+const dutyOf = (run: (lock: Lock) => unknown, rest: Partial<CronDuty> = {}): CronDuty => ({
+  name: `job${Math.random()}`,
+  schedule: new CronSchedule('* * * * * *', 'UTC'),
+  atLeastMs: 30_000,
+  ttlMs: 30_000,
+  run,
+  ...rest,
+});
+
 describe.each(['memory', 'redis'] as const)('duties in %s', (kind) => {
   let server: RedisServer;
   let peers: Peer[];
@@ -276,15 +285,6 @@ describe.each(['memory', 'redis'] as const)('duties in %s', (kind) => {
       return { told, fires, run, stop, settled, running };
     }
 
-    const dutyOf = (run: (lock: Lock) => unknown, rest: Partial<CronDuty> = {}): CronDuty => ({
-      name: `job${Math.random()}`,
-      schedule: new CronSchedule('* * * * * *', 'UTC'),
-      atLeastMs: 30_000,
-      ttlMs: 30_000,
-      run,
-      ...rest,
-    });
-
     it('48: two nodes with clocks 3 s apart run each of 100 fires once', async () => {
       const time = new FakeTime('2026-06-01T12:00:00.500Z');
       const runs = new Map<string, number>();
@@ -450,13 +450,7 @@ describe('duties while Redis is gone', () => {
     const told: CronFire[] = [];
     const events: string[] = [];
     const log = (_: string, { event }: { event: string }) => void events.push(event);
-    const duty: CronDuty = {
-      name: 'job',
-      schedule: { after: () => undefined },
-      atLeastMs: 30_000,
-      ttlMs: 30_000,
-      run: () => runs++,
-    };
+    const duty = dutyOf(() => runs++, { name: 'job', schedule: { after: () => undefined } });
     const logger = { warn: log, error: log };
     const fires = new CronFires(room.service, logger, { now: () => 0 }, (fire) => told.push(fire));
     await fires.run(duty, 0);
@@ -475,13 +469,7 @@ describe('duties while Redis is gone', () => {
   it('48: a fire is not run again by grace of a guard, which cannot see who had it in Redis', async () => {
     let runs = 0;
     const told: (string | undefined)[] = [];
-    const duty: CronDuty = {
-      name: 'job',
-      schedule: { after: () => undefined },
-      atLeastMs: 30_000,
-      ttlMs: 30_000,
-      run: () => runs++,
-    };
+    const duty = dutyOf(() => runs++, { name: 'job', schedule: { after: () => undefined } });
     const firesOf = (guarded: LockRoom) =>
       new CronFires(guarded.service, { warn() {}, error() {} }, { now: () => 0 }, ({ reason }) => told.push(reason));
     const rooms = ['one', 'other'].map((name) => roomOf(a.store, a.records, name, new MemoryLockStore()));

@@ -1,13 +1,16 @@
+import { TOKEN_FORMAT } from '../stores/lock.token.js';
+
 /** Raised by one with every change below: a schema that is newer than this code is left alone. */
 export const FENCE_SCHEMA_VERSION = 2;
 
-/** Ms since 2024-01-01, from where epochs count. */
-const msNow = '(floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint - 1704067200000)';
+const { sinceMs, sequenceBits, bitsPerMs } = TOKEN_FORMAT;
+/** Ms since epochs count. */
+const msNow = `(floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint - ${sinceMs})`;
 /**
  * Greater than every token that Redis has given in an epoch that began before: 33 bits count the grants of a second, and
  * each of its milliseconds begins 2^23 later, there as well as here.
  */
-const tokenNow = `(${msNow} / 1000 << 33) + (${msNow} % 1000 << 23)`;
+const tokenNow = `(${msNow} / 1000 << ${sequenceBits}) + (${msNow} % 1000 << ${bitsPerMs})`;
 
 /**
  * Who wrote last: locked by every fenced transaction until it commits, and by a claim while it is decided. Guard mode's

@@ -71,15 +71,13 @@ export class LockGrants implements LockSurroundings {
   }
 
   release(lock: HeldLock): Promise<void> {
-    this.parts.keeper.forget(lock);
-    this.parts.metrics.ended(lock.hold.kind, lock.heldMs);
+    this.#ended(lock);
     return this.parts.lines.release(lock);
   }
 
   lost(lock: HeldLock, reason: LockLossReason): void {
-    const { keeper, lines, farewell, metrics } = this.parts;
-    keeper.forget(lock);
-    metrics.ended(lock.hold.kind, lock.heldMs);
+    const { lines, farewell, metrics } = this.parts;
+    this.#ended(lock);
     metrics.lost(reason);
     // The store may still have it, as its time ends later there, or others of its keys: nobody needs to wait for that.
     if (reason === 'DEADLINE' || lock.keys.length > 1) farewell.bid(lock.store, lock.hold);
@@ -87,15 +85,13 @@ export class LockGrants implements LockSurroundings {
   }
 
   async expireIn(lock: HeldLock, ms: number): Promise<void> {
-    const { keeper, lines, metrics } = this.parts;
-    keeper.forget(lock);
-    metrics.ended(lock.hold.kind, lock.heldMs);
+    this.#ended(lock);
     try {
       await lock.store.extend([{ ...lock.hold, ttlMs: ms }]);
     } catch (error) {
       if (!(error instanceof LockUnavailableError)) throw error; // its time to live goes on as it is
     } finally {
-      lines.gone(lock.hold);
+      this.parts.lines.gone(lock.hold);
     }
   }
 
@@ -126,6 +122,12 @@ export class LockGrants implements LockSurroundings {
     const message = `A lock was taken from ${owners}: ${reason}`;
     this.parts.logger.warn(message, { event: 'lock.forced', kind, key: digest(key), reason });
     return holders;
+  }
+
+  /** It is not renewed any more, and was held for so long. */
+  #ended(lock: HeldLock): void {
+    this.parts.keeper.forget(lock);
+    this.parts.metrics.ended(lock.hold.kind, lock.heldMs);
   }
 
   #deciding(kind: LockKind): LockStore {

@@ -13,6 +13,7 @@ import {
   type Released,
   type ReleaseOutcome,
 } from './lock.store.js';
+import { tokenAt } from './lock.token.js';
 import { MemoryLock, type Grant } from './memory-lock.js';
 
 export interface MemoryLockStoreOptions {
@@ -22,9 +23,6 @@ export interface MemoryLockStoreOptions {
   readonly waiterTtlMs?: number;
 }
 
-const EPOCH_BASE_MS = Date.UTC(2024, 0);
-const SEQUENCE_BITS = 33n;
-const BITS_PER_MS = 23n; // 1000 ms of 2^23 tokens each are less than the 2^33 of a second
 const LOOKED_AT_PER_CLAIM = 2;
 
 /**
@@ -46,8 +44,7 @@ export class MemoryLockStore extends LockStore {
     this.#clock = clock;
     this.#waiterTtlMs = waiterTtlMs;
     // A database may remember the tokens of this process' predecessor: begin where the wall clock is.
-    const ms = BigInt(Math.max(Math.trunc(clock.wall()) - EPOCH_BASE_MS, 1_000));
-    this.#token = ((ms / 1_000n) << SEQUENCE_BITS) | ((ms % 1_000n) << BITS_PER_MS);
+    this.#token = tokenAt(clock.wall());
   }
 
   /** How many locks are in memory, held or waited for or not looked at since. */

@@ -1,4 +1,5 @@
 import type { Commands } from '@roost/redis';
+import { extendInBatches } from './extend-in-batches.js';
 import { Gathering } from './gathering.js';
 import { spaceKeys } from './lock.keys.js';
 import type {
@@ -12,15 +13,12 @@ import type {
 } from './lock.store.js';
 import { tokenOf, tokenText } from './lock.token.js';
 import { acquireMutex, adoptSpace, type ClaimReply } from './lua/acquire.lua.js';
-import { EXTEND_OUTCOMES, extendMutexes } from './lua/extend.lua.js';
+import { extendMutexes } from './lua/extend.lua.js';
 import { forceMutex, inspectMutex, type MutexReply } from './lua/inspect.lua.js';
 import { passMutex, releaseMutex, withdrawMutex } from './lua/release.lua.js';
 import { acquireMany, releaseMany } from './lua/many.lua.js';
 import { keysOfMutex, keysOfMutexes, lockAndQueueKeysOf, locksOf } from './mutex-keys.js';
 import type { RedisLockSpace } from './redis-shared-locks.js';
-
-/** So many holds are extended by one script: more would make others wait for it. */
-const HOLDS_A_CALL = 100;
 
 const RELEASED: Released = { outcome: 'released', next: undefined };
 const ABSENT: Released = { outcome: 'absent', next: undefined };
@@ -64,16 +62,13 @@ export class RedisMutexes {
     return tokens.map((token) => (token === null ? undefined : this.#outcome([1, token, 0])));
   }
 
-  async extend(holds: readonly LockHold[], commands: Commands): Promise<readonly ExtendOutcome[]> {
+  extend(holds: readonly LockHold[], commands: Commands): Promise<readonly ExtendOutcome[]> {
     const { quarantine, owner } = this.space;
-    const replies: Promise<readonly number[]>[] = [];
-    for (let from = 0; from < holds.length; from += HOLDS_A_CALL) {
-      const batch = holds.slice(from, from + HOLDS_A_CALL);
+    return extendInBatches(holds, (batch) => {
       const told = batch.flatMap(({ keys, holder, token, ttlMs }) => [keys.length, holder, tokenText(token), ttlMs]);
       const args = { quarantine, least: this.space.least(), owner, holds: told };
-      replies.push(commands.run(extendMutexes, locksOf(batch.flatMap(({ keys }) => keys)), args));
-    }
-    return (await Promise.all(replies)).flat().map((each) => EXTEND_OUTCOMES[each]!);
+      return commands.run(extendMutexes, locksOf(batch.flatMap(({ keys }) => keys)), args);
+    });
   }
 
   release(hold: LockHold, next?: LockClaim): Promise<Released> {

@@ -1,6 +1,6 @@
 import type { Commands } from '@roost/redis';
+import { extendInBatches } from './extend-in-batches.js';
 import { queueKeysOf, sharedKeysOf, spaceKeys } from './lock.keys.js';
-import { EXTEND_OUTCOMES } from './lua/extend.lua.js';
 import type {
   ClaimOutcome,
   ExtendOutcome,
@@ -30,9 +30,6 @@ export interface RedisLockSpace {
   raise(token: bigint): void;
 }
 
-/** So many holds are extended by one script: more would make others wait for it. */
-const HOLDS_A_CALL = 100;
-
 /** Read-write locks and semaphores in Redis, by Redis' clock: `limit` units, of which each holder has some. */
 export class RedisSharedLocks {
   constructor(private readonly space: RedisLockSpace) {}
@@ -42,19 +39,15 @@ export class RedisSharedLocks {
     return this.#outcome(await this.space.commands.run(acquireShared, keysOf(claim.kind, claim.keys[0]!), args));
   }
 
-  async extend(holds: readonly LockHold[], commands: Commands): Promise<readonly ExtendOutcome[]> {
-    const outcomes: ExtendOutcome[] = [];
-    for (let from = 0; from < holds.length; from += HOLDS_A_CALL) {
-      const batch = holds.slice(from, from + HOLDS_A_CALL);
+  extend(holds: readonly LockHold[], commands: Commands): Promise<readonly ExtendOutcome[]> {
+    return extendInBatches(holds, (batch) => {
       const locks = batch.flatMap(({ kind, keys }) => Object.values(sharedKeysOf(kind, keys[0]!)));
       const told = batch.flatMap(({ holder, token, weight, limit, ttlMs }) => {
         return [holder, tokenText(token), weight, limit, ttlMs];
       });
       const args = { ...this.#state(), owner: this.space.owner, holds: told };
-      const reply = await commands.run(extendShared, { ...spaceKeys, locks }, args);
-      outcomes.push(...reply.map((each) => EXTEND_OUTCOMES[each]!));
-    }
-    return outcomes;
+      return commands.run(extendShared, { ...spaceKeys, locks }, args);
+    });
   }
 
   async release(hold: LockHold, next?: LockClaim): Promise<Released> {

@@ -106,7 +106,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       edit(
         'stores/lua/fragments.js',
-        'local second, first = clock[1] - ${SINCE}, math.floor(clock[2] / 1000) * ${2 ** 23}',
+        'local second, first = clock[1] - ${sinceMs / 1_000}, math.floor(clock[2] / 1000) * ${2 ** bitsPerMs}',
         'local second, first = 1, 0',
       ),
       edit('stores/lua/fragments.js', 'if behind then epoch, count = leastEpoch, leastCount end', ''),

@@ -1,9 +1,5 @@
 import { defineScript } from '@roost/redis';
-import type { ExtendOutcome } from '../lock.store.js';
 import { mutexLua } from './mutex.fragment.js';
-
-/** By the number that scripts answer with. */
-export const EXTEND_OUTCOMES: readonly ExtendOutcome[] = ['lost', 'extended', 'reclaimed', 'unsettled'];
 
 /**
  * Gives holds their full lifetime again. In a quarantine a hold that Redis lost is put back, also in the place of an

@@ -1,10 +1,11 @@
+import { TOKEN_FORMAT } from '../lock.token.js';
+
 /**
  * What the scripts of locks share. Each begins with {@link spaceLua}, and has the space's state as KEYS[1] and its
  * quarantine as KEYS[2].
  */
 
-/** Seconds of 2024-01-01: epochs count from there. */
-const SINCE = 1_704_067_200;
+const { sinceMs, sequenceBits, bitsPerMs } = TOKEN_FORMAT;
 /** 90 days, as `lockKeys` say. */
 const STATE_TTL_MS = 7_776_000_000;
 
@@ -46,7 +47,7 @@ local function incarnation(quarantine, least)
   if behind then epoch, count = leastEpoch, leastCount end
   -- By the clock, and never ahead of it while it is right: whoever knows less comes to no smaller token after a loss. Not
   -- from 0, as a Redis that forgot its epoch may have begun it within this very second.
-  local second, first = clock[1] - ${SINCE}, math.floor(clock[2] / 1000) * ${2 ** 23}
+  local second, first = clock[1] - ${sinceMs / 1_000}, math.floor(clock[2] / 1000) * ${2 ** bitsPerMs}
   if second > epoch or (second == epoch and first > count) then
     epoch, count = second, first
   elseif lost then
@@ -69,7 +70,7 @@ end
 
 local function nextTokens(epoch, grants)
   local count = call('HINCRBY', KEYS[1], 'fence', grants)
-  if count >= ${2 ** 33} then
+  if count >= ${2 ** sequenceBits} then
     epoch, count = epoch + 1, grants
     call('HSET', KEYS[1], 'epoch', string.format('%.0f', epoch), 'fence', count)
   end
