@@ -1,5 +1,4 @@
-import { defineScript, type Commands } from '@roost/redis';
-import { connect, type Connected } from '@roost/redis/testing';
+import { connect, MutatedCommands, type Connected } from '@roost/redis/testing';
 import { RedisServer } from '@roost/testing';
 import type { LockClaim, LockHold, LockStore } from './stores/lock.store.js';
 import { MemoryLockStore } from './stores/memory-lock.store.js';
@@ -168,22 +167,3 @@ describe('the suite of lock stores', () => {
     }
   });
 });
-
-/** Runs scripts with another text. */
-class MutatedCommands {
-  readonly read: Commands['read'];
-  readonly write: Commands['write'];
-  readonly pipeline: Commands['pipeline'];
-  readonly run: Commands['run'];
-
-  constructor(commands: Commands, mutate: (lua: string) => string) {
-    this.read = commands.read.bind(commands);
-    this.write = commands.write.bind(commands);
-    this.pipeline = commands.pipeline.bind(commands);
-    this.run = (script, keys, args) => {
-      const lua = mutate(script.lua);
-      const { sha1 } = defineScript(script.name, { keys: ['any...'], args: ['any...'], reply: script.reply, lua });
-      return commands.run({ ...script, lua, sha1 }, keys, args);
-    };
-  }
-}

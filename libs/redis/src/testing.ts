@@ -1,8 +1,29 @@
 import { Announcer } from './announcer.js';
 import { RedisMetrics } from './connection-metrics.js';
+import type { Commands } from './commands.js';
 import { Metrics } from './metrics.js';
 import { RedisConnection } from './redis-connection.js';
 import { resolveRedisOptions, type RedisModuleOptions } from './redis.options.js';
+import { defineScript } from './script.js';
+
+/** Runs scripts with another text: for tests that have to notice what was taken out of one. */
+export class MutatedCommands implements Commands {
+  readonly read: Commands['read'];
+  readonly write: Commands['write'];
+  readonly pipeline: Commands['pipeline'];
+  readonly run: Commands['run'];
+
+  constructor(commands: Commands, mutate: (lua: string, script: { readonly readOnly: boolean }) => string) {
+    this.read = commands.read.bind(commands);
+    this.write = commands.write.bind(commands);
+    this.pipeline = commands.pipeline.bind(commands);
+    this.run = (script, keys, args) => {
+      const lua = mutate(script.lua, script);
+      const { sha1 } = defineScript(script.name, { keys: ['any...'], args: ['any...'], reply: script.reply, lua });
+      return commands.run({ ...script, lua, sha1 }, keys, args);
+    };
+  }
+}
 
 /** A line that was logged. */
 export interface LoggedLine {

@@ -1,5 +1,6 @@
 import { Test, type TestingModule } from '@nestjs/testing';
-import { defineScript, RedisConnections, RedisModule, type Commands } from '@roost/redis';
+import { RedisConnections, RedisModule } from '@roost/redis';
+import { MutatedCommands } from '@roost/redis/testing';
 import { RedisServer } from '@roost/testing';
 import { decideScripts } from './stores/decide.lua.js';
 import { MemoryRateLimitStore } from './stores/memory-rate-limit.store.js';
@@ -44,7 +45,10 @@ describe('the conformance suite', () => {
 
     function opened(mutate: (lua: string) => string): OpenedRateLimitStore {
       const { commands } = module.get(RedisConnections).get().backend;
-      return { ...redisStoreWithClock(new MutatedCommands(commands, mutate)), close: () => undefined };
+      return {
+        ...redisStoreWithClock(new MutatedCommands(commands, (lua, { readOnly }) => (readOnly ? lua : mutate(lua)))),
+        close: () => undefined,
+      };
     }
 
     it('passes the scripts as they are', async () => {
@@ -152,25 +156,6 @@ class RacyStore extends SoundStore {
     const verdict = await super.decide(limits, 'peek');
     if (verdict.allowed && mode === 'consume') await super.adjust(limits);
     return verdict;
-  }
-}
-
-/** Runs every script with a change in its text. */
-class MutatedCommands {
-  readonly read: Commands['read'];
-  readonly write: Commands['write'];
-  readonly pipeline: Commands['pipeline'];
-  readonly run: Commands['run'];
-
-  constructor(commands: Commands, mutate: (lua: string) => string) {
-    this.read = commands.read.bind(commands);
-    this.write = commands.write.bind(commands);
-    this.pipeline = commands.pipeline.bind(commands);
-    this.run = (script, keys, args) => {
-      const lua = script.readOnly ? script.lua : mutate(script.lua);
-      const shape = { keys: ['limits...'], args: ['requests...'], reply: script.reply, lua } as const;
-      return commands.run({ ...script, lua, sha1: defineScript(script.name, shape).sha1 }, keys, args);
-    };
   }
 }
 
