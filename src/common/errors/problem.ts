@@ -44,19 +44,13 @@ function ofHttp(error: HttpException): ProblemAnswer {
   const status = error.getStatus();
   const body = error.getResponse();
   const given = typeof body === 'object' ? (body as Partial<Problem>) : {};
+  const headers = retryAfter(error as { retryAfterMs?: unknown });
   // A guard or pipe that already speaks RFC 9457 keeps its words; Nest's own body is { statusCode, message, error }.
   if (typeof given.type === 'string' && typeof given.title === 'string') {
     const { errorCode = error.errorCode ?? `http.${status}`, ...rest } = given;
-    const headers = retryAfter(error as { retryAfterMs?: unknown });
     return { problem: { ...rest, status, errorCode } as Problem, headers, unexpected: false };
   }
-  return answer(
-    status,
-    error.errorCode ?? `http.${status}`,
-    status < 500 ? error.message : undefined,
-    {},
-    retryAfter(error as { retryAfterMs?: unknown }),
-  );
+  return answer(status, error.errorCode ?? `http.${status}`, status < 500 ? error.message : undefined, {}, headers);
 }
 
 /** The status of an error of the HTTP server itself (a body that is no JSON, one that is too large, a broken URL). */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Pool } from 'pg';
-import { STRICT, UNREACHABLE, type Contestant } from '../contestant.js';
-import { openLimiter } from './limiter.js';
+import type { Contestant } from '../contestant.js';
+import { limiterOf, openLimiter } from './limiter.js';
 
 const WINDOW_MS = 3_600_000;
 /** What `pg` opens by default. */
@@ -32,18 +32,7 @@ export const postgresCounter: Contestant = async (task) => {
     return rows[0]!.hits <= limit;
   };
   const opened = await openLimiter(
-    {
-      check: (subject) => passes('open', subject, UNREACHABLE),
-      async checkThree(subject) {
-        const answers = await Promise.all(
-          ['user', 'address', 'route'].map((policy) => passes(policy, subject, UNREACHABLE)),
-        );
-        return answers.every(Boolean);
-      },
-      checkStrict: (subject) => passes('strict', subject, STRICT),
-      refusesSecond: async (subject) => !(await passes('once', subject, 1)),
-      close: () => pool.end(),
-    },
+    limiterOf(passes, () => pool.end()),
     task,
   );
   return { ...opened, serverCpuUs: () => backends.reduce((total, pid) => total + cpuUsOf(pid), 0) };

@@ -1,7 +1,7 @@
 import { Redis, type RedisOptions } from 'ioredis';
-import { STRICT, UNREACHABLE, type Contestant } from '../contestant.js';
+import type { Contestant } from '../contestant.js';
 import { COUNT_LUA } from './command-client.js';
-import { openLimiter } from './limiter.js';
+import { limiterOf, openLimiter } from './limiter.js';
 
 const WINDOW_MS = 3_600_000;
 
@@ -39,19 +39,5 @@ export const rawIncr: Contestant = async (task) => {
 function open(task: Parameters<Contestant>[0], count: (key: string) => Promise<number>, close: () => void) {
   const passes = (policy: string, subject: string, limit: number) =>
     count(`roost:bench:${policy}:${subject}`).then((hits) => hits <= limit);
-  return openLimiter(
-    {
-      check: (subject) => passes('open', subject, UNREACHABLE),
-      async checkThree(subject) {
-        const answers = await Promise.all(
-          ['user', 'address', 'route'].map((policy) => passes(policy, subject, UNREACHABLE)),
-        );
-        return answers.every(Boolean);
-      },
-      checkStrict: (subject) => passes('strict', subject, STRICT),
-      refusesSecond: (subject) => count(`roost:bench:once:${subject}`).then((hits) => hits > 1),
-      close,
-    },
-    task,
-  );
+  return openLimiter(limiterOf(passes, close), task);
 }

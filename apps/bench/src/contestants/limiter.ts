@@ -1,4 +1,4 @@
-import { MANY_KEYS, STRICT, type Opened, type Task } from '../contestant.js';
+import { MANY_KEYS, STRICT, UNREACHABLE, type Opened, type Task } from '../contestant.js';
 
 /** What every limiter of the suites `rate-limit` and `outage` can do, with one promise around its own. */
 export interface Limiter {
@@ -13,6 +13,25 @@ export interface Limiter {
   /** Of a limiter that may refuse early: whether a request passes a limit of so many per hour. */
   readonly early?: { readonly limit: number; check(subject: string): Promise<boolean> };
   close(): Promise<void> | void;
+}
+
+/** A limiter that has one way to ask: whether a request of a subject passes a limit of a policy. */
+export function limiterOf(
+  passes: (policy: string, subject: string, limit: number) => Promise<boolean>,
+  close: Limiter['close'],
+): Limiter {
+  return {
+    check: (subject) => passes('open', subject, UNREACHABLE),
+    async checkThree(subject) {
+      const answers = await Promise.all(
+        ['user', 'address', 'route'].map((policy) => passes(policy, subject, UNREACHABLE)),
+      );
+      return answers.every(Boolean);
+    },
+    checkStrict: (subject) => passes('strict', subject, STRICT),
+    refusesSecond: (subject) => passes('once', subject, 1).then((passed) => !passed),
+    close,
+  };
 }
 
 const SUBJECTS = Array.from({ length: MANY_KEYS }, (_, index) => `user-${index}`);
