@@ -1,6 +1,7 @@
 import type { ServiceProcess } from '@roost/testing';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fleet } from './fleet.js';
+import { Random } from './locks/random.js';
 
 const CARS = 12;
 const TRIES = 10;
@@ -83,14 +84,14 @@ export async function bookingsOf(service: ServiceProcess, carId: string) {
 export class RedisKiller {
   kills = 0;
   #stopped = false;
-  #random: number;
+  readonly #random: Random;
   readonly #done: Promise<void>;
 
   constructor(
     private readonly fleet: Fleet,
     seed: number,
   ) {
-    this.#random = seed;
+    this.#random = new Random(seed);
     this.#done = this.#run();
   }
 
@@ -101,18 +102,12 @@ export class RedisKiller {
 
   async #run(): Promise<void> {
     while (!this.#stopped) {
-      await sleep(this.#upTo(3_000));
+      await sleep(this.#random.between(0, 3_000));
       await this.fleet.server.kill();
       this.kills += 1;
-      await sleep(this.#upTo(3_000));
+      await sleep(this.#random.between(0, 3_000));
       await this.fleet.server.restart();
     }
-  }
-
-  /** A linear congruence (Numerical Recipes): nothing more is needed to spread moments. */
-  #upTo(limit: number): number {
-    this.#random = (Math.imul(this.#random, 1_664_525) + 1_013_904_223) >>> 0;
-    return (this.#random / 2 ** 32) * limit;
   }
 }
 
