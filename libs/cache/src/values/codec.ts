@@ -1,0 +1,14 @@
+/** How values become bytes and come back. */
+export interface Codec<T = unknown> {
+  /** 1 to 255; stands in what is stored. 1 to 15 are Roost's own. */
+  readonly id: number;
+  readonly name: string;
+  /** Throws for what cannot be written: it is then returned and not stored. */
+  encode(value: T): Buffer;
+  /** Never revives functions or prototypes. Throws for bytes that are not its own. */
+  decode(bytes: Buffer): T;
+  /** Whether what `decode` gave may be handed out again and again: it cannot be changed, or nobody does. */
+  readonly shareable: boolean;
+}
+
+export type CodecChoice = 'json' | 'v8' | Codec;
