@@ -1,8 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
-import { InvalidOptionsError } from '@roost/redis';
+import { InvalidOptionsError, methodsOf } from '@roost/redis';
 import { AcquireDefaults } from './acquire.options.js';
-import { methodsOf } from './decorated-methods.js';
 import { LockConfig } from './lock.config.js';
 import { InvalidLockOptionsError } from './lock.errors.js';
 import { lockOptionsOf } from './with-lock.decorator.js';

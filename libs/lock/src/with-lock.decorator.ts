@@ -1,5 +1,5 @@
 import { Inject } from '@nestjs/common';
-import { InvalidOptionsError, show } from '@roost/redis';
+import { InvalidOptionsError, resembling, show } from '@roost/redis';
 import { lockKey, type LockKeyPart } from './lock-key.js';
 import type { AcquireOptions } from './lock.options.js';
 import { LockService } from './lock.service.js';
@@ -54,15 +54,4 @@ export function WithLock<Args extends unknown[] = never[]>(
 /** The options of each lock that a method runs under. */
 export function lockOptionsOf(method: object): readonly AcquireOptions[] {
   return (Reflect.getMetadata(OPTIONS, method) ?? []) as readonly AcquireOptions[];
-}
-
-/** Other decorators, already applied or yet to come, and frameworks see the method they were written for. */
-function resembling<Method extends (...args: never[]) => unknown>(original: Method, wrapper: Method): Method {
-  for (const name of ['name', 'length'] as const) {
-    Object.defineProperty(wrapper, name, { value: original[name], configurable: true });
-  }
-  for (const key of Reflect.getMetadataKeys(original) as unknown[]) {
-    Reflect.defineMetadata(key, Reflect.getMetadata(key, original), wrapper);
-  }
-  return wrapper;
 }

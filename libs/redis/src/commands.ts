@@ -14,6 +14,8 @@ export type CommandArg = Key | ScriptArg;
 export abstract class Commands {
   /** Runs a command that changes nothing. */
   abstract read<T = unknown>(command: string, ...args: CommandArg[]): Promise<T>;
+  /** Runs a command that changes nothing; what it replies comes as bytes. */
+  abstract readBytes<T = unknown>(command: string, ...args: CommandArg[]): Promise<T>;
   /** Runs a command that changes something. */
   abstract write<T = unknown>(command: string, ...args: CommandArg[]): Promise<T>;
   /** Runs commands in order in one write; not atomic. Resolves to replies, with an error in the place of a failed one. */

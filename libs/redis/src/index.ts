@@ -24,9 +24,13 @@ export type { CommandMessage } from './redis-commands.js';
 export { defineKey, Key, type KeyDefinition, type KeyOptions, type KeyParts } from './key.js';
 export { defineScript, type ByName, type Script, type ScriptArg } from './script.js';
 export { redisKeys } from './redis.keys.js';
+export { Gathering } from './gathering.js';
 export { outsideRequests } from './outside-requests.js';
 export { digest, shareOf } from './digest.js';
 export { show, toMs, type Duration } from './duration.js';
+
+// Decorators
+export { methodsOf, resembling, type DecoratedMethod } from './decorated-methods.js';
 
 // Metrics and health, which every lib contributes to
 export { LATENCY_BUCKETS, Metrics } from './metrics.js';

@@ -24,6 +24,12 @@ export interface CommandMessage {
   readonly failure: ErrorClass | undefined;
 }
 
+/** What of a script, or of a command, decides how it is sent and what comes back. */
+type Manner = Pick<Script<[], [], unknown>, 'gathered' | 'bytes'>;
+
+const TEXT: Manner = { gathered: false, bytes: false };
+const BYTES: Manner = { gathered: false, bytes: true };
+
 const commandChannel = channel('roost:redis:command');
 
 /** Commands over TCP to one server: reads and writes on connections of their own, so that neither blocks the other. */
@@ -45,6 +51,10 @@ export class RedisCommands extends Commands implements CallObserver {
 
   read<T>(command: string, ...args: CommandArg[]): Promise<T> {
     return this.#send('read', command, command, this.#wired(args)) as Promise<T>;
+  }
+
+  readBytes<T>(command: string, ...args: CommandArg[]): Promise<T> {
+    return this.#send('read', command, command, this.#wired(args), BYTES) as Promise<T>;
   }
 
   write<T>(command: string, ...args: CommandArg[]): Promise<T> {
@@ -71,11 +81,11 @@ export class RedisCommands extends Commands implements CallObserver {
     for (const arg of script.argsOf(args)) wire.push(arg);
     const direction = script.readOnly ? 'read' : 'write';
     const startedAt = performance.now();
-    const sent = this.#send(direction, script.name, 'evalsha', wire, startedAt, script.gathered);
+    const sent = this.#send(direction, script.name, 'evalsha', wire, script, startedAt);
     return sent.then(script.reply, (error: Error) => {
       if (!(error instanceof RedisReplyError && error.message.startsWith('NOSCRIPT'))) throw error;
       wire[0] = script.lua;
-      return this.#send(direction, script.name, 'eval', wire, startedAt).then(script.reply); // within the same deadline
+      return this.#send(direction, script.name, 'eval', wire, script, startedAt).then(script.reply); // within the same deadline
     });
   }
 
@@ -84,20 +94,21 @@ export class RedisCommands extends Commands implements CallObserver {
     label: string,
     name: string,
     args: ScriptArg[],
+    manner: Manner = TEXT,
     startedAt = performance.now(),
-    gathered = false,
   ): Promise<unknown> {
     const lane = this.#laneFor(direction);
     if (this.awaitsOpening && !lane.ready) {
       lane.open();
       const leftMs = startedAt + this.deadlines.timeoutMs - performance.now();
       if (lane.opening && leftMs > 0) {
-        return lane.whenReady(leftMs).then(() => this.#send(direction, label, name, args, startedAt, gathered));
+        return lane.whenReady(leftMs).then(() => this.#send(direction, label, name, args, manner, startedAt));
       }
     }
     const written = lane.ready;
     const alone = this.deadlines.idle;
-    const command = new Command(name, args, { replyEncoding: 'utf8' });
+    const { gathered, bytes } = manner;
+    const command = new Command(name, args, { replyEncoding: bytes ? null : 'utf8' });
     // An argument that is no text was rejected while the command was made, before it could be settled in other ways.
     if ((command.reject as unknown) === undefined) return command.promise;
     new Call(command, direction, label, written, this.deadlines, this, startedAt);

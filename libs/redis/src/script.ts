@@ -18,6 +18,7 @@ export interface Script<Keys extends readonly string[], Args extends readonly st
   readonly sha1: string;
   readonly readOnly: boolean;
   readonly gathered: boolean;
+  readonly bytes: boolean;
   readonly reply: (raw: unknown) => Reply;
   keysOf(keys: ByName<Keys, Key>): readonly Key[];
   argsOf(args: ByName<Args, ScriptArg>): readonly ScriptArg[];
@@ -45,6 +46,8 @@ export function defineScript<const Keys extends readonly string[], const Args ex
      * the other commands of the turn. @default false
      */
     gathered?: boolean;
+    /** Set when what it replies is no text: `reply` is given Buffers. @default false */
+    bytes?: boolean;
   },
 ): Script<Keys, Args, Reply> {
   const misplaced = [definition.keys, definition.args].some((names) =>
@@ -59,6 +62,7 @@ export function defineScript<const Keys extends readonly string[], const Args ex
     sha1: createHash('sha1').update(lua).digest('hex'),
     readOnly: definition.readOnly ?? false,
     gathered: definition.gathered ?? false,
+    bytes: definition.bytes ?? false,
     reply: definition.reply as (raw: unknown) => Reply,
     keysOf: inOrder<Key>(definition.keys),
     argsOf: inOrder<ScriptArg>(definition.args),

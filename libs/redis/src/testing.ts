@@ -9,12 +9,14 @@ import { defineScript } from './script.js';
 /** Runs scripts with another text: for tests that have to notice what was taken out of one. */
 export class MutatedCommands implements Commands {
   readonly read: Commands['read'];
+  readonly readBytes: Commands['readBytes'];
   readonly write: Commands['write'];
   readonly pipeline: Commands['pipeline'];
   readonly run: Commands['run'];
 
   constructor(commands: Commands, mutate: (lua: string, script: { readonly readOnly: boolean }) => string) {
     this.read = commands.read.bind(commands);
+    this.readBytes = commands.readBytes.bind(commands);
     this.write = commands.write.bind(commands);
     this.pipeline = commands.pipeline.bind(commands);
     this.run = (script, keys, args) => {

@@ -8,6 +8,7 @@ export class UnconfiguredCommands extends Commands {
   }
 
   read = <T>(): Promise<T> => this.#refuse();
+  readBytes = <T>(): Promise<T> => this.#refuse();
   write = <T>(): Promise<T> => this.#refuse();
   pipeline = (): Promise<unknown[]> => this.#refuse();
   run = <T>(): Promise<T> => this.#refuse();

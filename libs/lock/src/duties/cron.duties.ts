@@ -1,6 +1,5 @@
 import type { DiscoveryService, MetadataScanner } from '@nestjs/core';
-import { show } from '@roost/redis';
-import { methodsOf } from '../decorated-methods.js';
+import { methodsOf, show } from '@roost/redis';
 import { milliseconds, type LockConfig } from '../lock.config.js';
 import type { Lock } from '../lock.js';
 import { CronSchedule } from './cron.schedule.js';

@@ -1,6 +1,5 @@
-import type { Commands } from '@roost/redis';
+import { Gathering, type Commands } from '@roost/redis';
 import { extendInBatches } from './extend-in-batches.js';
-import { Gathering } from './gathering.js';
 import { spaceKeys } from './lock.keys.js';
 import type {
   ClaimOutcome,

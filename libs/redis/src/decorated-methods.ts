@@ -28,3 +28,14 @@ export function* methodsOf(discovery: DiscoveryService, scanner: MetadataScanner
     }
   }
 }
+
+/** The wrapper as decorators, already applied or yet to come, and frameworks see the method it stands for. */
+export function resembling<Method extends (...args: never[]) => unknown>(original: Method, wrapper: Method): Method {
+  for (const name of ['name', 'length'] as const) {
+    Object.defineProperty(wrapper, name, { value: original[name], configurable: true });
+  }
+  for (const key of Reflect.getMetadataKeys(original) as unknown[]) {
+    Reflect.defineMetadata(key, Reflect.getMetadata(key, original), wrapper);
+  }
+  return wrapper;
+}
