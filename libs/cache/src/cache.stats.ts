@@ -1,6 +1,6 @@
 /** What a process has counted since it started. The first five are the report that operators ask for. */
 export interface CacheStats {
-  /** Of what was asked for, how much was answered without a load: `85%`. */
+  /** Of what was asked for, how much was answered without waiting for a load: `85%`. */
   readonly cache_hit_rate: string;
   readonly avg_cache_response_ms: number;
   readonly avg_uncached_response_ms: number;
@@ -19,4 +19,69 @@ export interface CacheStats {
   readonly oversize: number;
   readonly near: { readonly entries: number; readonly bytes: number; readonly coherent: boolean };
   readonly pendingInvalidations: number;
+}
+
+const HOUR_MS = 3_600_000;
+/** Of so many answers from this process one is timed: looking at the clock would cost as much as the answer. */
+const TIMED_OF = 64;
+
+/** The durations and days behind {@link CacheStats}. */
+export class AnswerTimes {
+  readonly #cached = { count: 0, totalMs: 0 };
+  readonly #uncached = { count: 0, totalMs: 0 };
+  /** How many there had been when each of the last 24 hours began. */
+  readonly #marks = new Array<number>(24).fill(0);
+  #hour: number;
+  #near = 0;
+
+  constructor(
+    /** How many answers there have been without a load. */
+    private readonly saved: () => number,
+    private readonly now: () => number = () => performance.now(),
+  ) {
+    this.#hour = Math.floor(now() / HOUR_MS);
+  }
+
+  /** When this answer from this process began, if it is one that is timed. */
+  nearBegins(): number | undefined {
+    return this.#near++ % TIMED_OF === 0 ? this.now() : undefined;
+  }
+
+  nearEnds(beganAt: number): void {
+    this.#cached.count += TIMED_OF;
+    this.#cached.totalMs += (this.now() - beganAt) * TIMED_OF;
+    this.#turn();
+  }
+
+  cached(beganAt: number): void {
+    this.#cached.count++;
+    this.#cached.totalMs += this.now() - beganAt;
+    this.#turn();
+  }
+
+  uncached(beganAt: number): void {
+    this.#uncached.count++;
+    this.#uncached.totalMs += this.now() - beganAt;
+  }
+
+  get averages(): { readonly cachedMs: number; readonly uncachedMs: number } {
+    return { cachedMs: averageOf(this.#cached), uncachedMs: averageOf(this.#uncached) };
+  }
+
+  /** Answers without a load in this hour and the 23 before it. */
+  get savedToday(): number {
+    this.#turn();
+    return this.saved() - this.#marks[(this.#hour + 1) % 24]!;
+  }
+
+  #turn(): void {
+    const hour = Math.floor(this.now() / HOUR_MS);
+    if (hour === this.#hour) return;
+    for (let each = Math.max(this.#hour + 1, hour - 23); each <= hour; each++) this.#marks[each % 24] = this.saved();
+    this.#hour = hour;
+  }
+}
+
+function averageOf({ count, totalMs }: { readonly count: number; readonly totalMs: number }): number {
+  return count === 0 ? 0 : Math.round((totalMs / count) * 1_000) / 1_000;
 }

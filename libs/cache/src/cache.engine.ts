@@ -1,0 +1,203 @@
+import type { Backend } from '@roost/redis';
+import type { CacheKeys, Slot } from './cache.keys.js';
+import type { CacheMetrics } from './cache.metrics.js';
+import type { CacheOptions, CacheResult, CacheSource, Loader } from './cache.options.js';
+import type { Plan, Plans } from './cache.plan.js';
+import type { AnswerTimes } from './cache.stats.js';
+import type { OutageValues } from './invalidation/outage-values.js';
+import type { PendingInvalidations } from './invalidation/pending-invalidations.js';
+import { isDue } from './loading/eager.js';
+import type { Landing } from './loading/flight.js';
+import type { Loads } from './loading/loads.js';
+import { waitFor } from './loading/patience.js';
+import type { ServerClock } from './near/server-clock.js';
+import { NOTHING_SEEN, type Reader, type Seen } from './reader.js';
+import { failureError } from './values/failure.js';
+import type { Held } from './values/held.js';
+
+/** What answers stand on. */
+export interface EngineParts {
+  readonly keys: CacheKeys;
+  /** The Redis that keeps values; undefined when this process keeps them by choice. */
+  readonly backend: Pick<Backend, 'choose'> | undefined;
+  readonly reader: Reader;
+  readonly loads: Loads;
+  readonly plans: Plans;
+  readonly clock: ServerClock;
+  readonly pending: PendingInvalidations;
+  readonly outage: OutageValues;
+  readonly metrics: CacheMetrics;
+  readonly times: AnswerTimes;
+  /** Takes in that the store failed. */
+  readonly report: (error: unknown) => void;
+}
+
+/** Answers: from this process, from the store, by a load, or past a store that is away. */
+export class CacheEngine {
+  constructor(private readonly parts: EngineParts) {}
+
+  /** What this process has and may serve. */
+  peek<T>(key: string): CacheResult<T> | undefined {
+    const held = this.near(key);
+    return held && this.result<T>(held, 'near');
+  }
+
+  /** The fresh value of this process. */
+  near(key: string): Held | undefined {
+    const { reader, clock, times, metrics } = this.parts;
+    const beganAt = times.nearBegins();
+    const found = reader.near(key);
+    if (found === undefined || found.held.freshUntil <= clock.now()) return undefined;
+    metrics.answered('hit_near');
+    if (beganAt !== undefined) times.nearEnds(beganAt);
+    return found.held;
+  }
+
+  /** The fresh value, wherever it is. */
+  async find(key: string): Promise<{ readonly held: Held; readonly source: CacheSource } | undefined> {
+    const { keys, metrics, times } = this.parts;
+    const beganAt = performance.now();
+    const entry = keys.entry(key);
+    const seen = await this.seen(key, { entry });
+    if (seen === undefined) {
+      metrics.answered('bypass');
+      const held = this.parts.outage.get(entry.name);
+      return held && { held, source: 'near' };
+    }
+    const held = seen.held && this.#isFresh(seen.held) && seen.held.failure === undefined ? seen.held : undefined;
+    metrics.answered(held === undefined ? 'miss' : 'hit_redis');
+    if (held === undefined) return undefined;
+    times.cached(beganAt);
+    return { held, source: 'redis' };
+  }
+
+  /** What the store has; undefined while it is away, or has not heard of every invalidation. */
+  async seen(key: string, { entry }: Pick<Slot, 'entry'>): Promise<Seen | undefined> {
+    if (!this.reachable(key)) return undefined;
+    try {
+      return await this.parts.reader.read(key, entry);
+    } catch (error) {
+      this.parts.report(error);
+      return undefined;
+    }
+  }
+
+  /** Whether the store is asked about this key. */
+  reachable(key: string): boolean {
+    const { backend, pending } = this.parts;
+    if (backend === undefined) return true;
+    if (backend.choose('read', key) !== 'redis') return false;
+    if (pending.size === 0) return true;
+    void pending.tryNow();
+    return false;
+  }
+
+  /** The value, loaded when there is none. */
+  async fetch<T>(key: string, loader: Loader<T>, options: CacheOptions | undefined): Promise<CacheResult<T>> {
+    const { keys, plans, loads, times } = this.parts;
+    const plan = plans.of(options);
+    const beganAt = performance.now();
+    const slot = keys.slot(key);
+    const { name } = slot.entry;
+    let seen: Seen = NOTHING_SEEN;
+    let flight = loads.running(name, key);
+    if (flight === undefined) {
+      const found = this.parts.reader.near(key);
+      const asked = found === undefined ? await this.seen(key, slot) : { held: found.held, version: found.held.version };
+      if (asked === undefined) return this.#past<T>(key, slot, loader, plan, beganAt);
+      seen = asked;
+      const fresh = seen.held && this.#fresh<T>(seen.held, found ? 'near' : 'redis', { key, slot, plan, loader, beganAt });
+      if (fresh !== undefined) return fresh;
+      flight = loads.running(name, key); // somebody may have begun meanwhile
+    } else seen = flight.journey.seen;
+    const stale = seen.held?.failure === undefined ? seen.held : undefined;
+    if (stale !== undefined && loads.failedLately(name)) return this.#stale<T>(stale, beganAt);
+    flight ??= loads.start({ key, slot, plan, loader, seen, alone: false, background: false });
+    let landing: Landing | undefined;
+    try {
+      landing = await waitFor(flight, plan, stale);
+    } catch (error) {
+      if (stale === undefined || !plan.serveStale(error)) throw error;
+    }
+    if (landing === undefined) return this.#stale<T>(stale!, beganAt);
+    this.parts.metrics.answered('miss');
+    times.uncached(beganAt);
+    if (!landing.stored && landing.held !== undefined && flight.current && !this.reachable(key)) {
+      this.parts.outage.put(name, landing.held);
+    }
+    return this.#landed<T>(landing);
+  }
+
+  #fresh<T>(
+    held: Held,
+    source: CacheSource,
+    asked: { key: string; slot: Slot; plan: Plan; loader: Loader<T>; beganAt: number },
+  ): CacheResult<T> | undefined {
+    const { clock, loads, metrics, times } = this.parts;
+    const now = clock.now();
+    if (held.freshUntil <= now) return undefined;
+    if (held.failure !== undefined) throw failureError(held.failure, held.freshUntil - now);
+    const { key, slot, plan, loader, beganAt } = asked;
+    if (plan.eager !== undefined && isDue(plan.eager, held, now)) {
+      const seen = { held, version: held.version };
+      loads.refresh({ key, slot, plan, loader, seen, alone: false, background: true });
+    }
+    metrics.answered(source === 'near' ? 'hit_near' : 'hit_redis');
+    times.cached(beganAt);
+    return this.result<T>(held, source);
+  }
+
+  /** Past a store that is away: what was loaded a moment ago, or a load of this process' own. */
+  async #past<T>(
+    key: string,
+    slot: Slot,
+    loader: Loader<T>,
+    plan: Plan,
+    beganAt: number,
+  ): Promise<CacheResult<T>> {
+    const { loads, outage, metrics, times } = this.parts;
+    const { name } = slot.entry;
+    metrics.answered('bypass');
+    const kept = outage.get(name);
+    if (kept !== undefined) {
+      times.cached(beganAt);
+      return this.result<T>(kept, 'near', false);
+    }
+    const flight =
+      loads.running(name, key) ??
+      loads.start({ key, slot, plan, loader, seen: NOTHING_SEEN, alone: true, background: false });
+    const landing = await waitFor(flight, plan, undefined);
+    times.uncached(beganAt);
+    if (landing?.held !== undefined && flight.current) outage.put(name, landing.held);
+    return this.#landed<T>(landing!);
+  }
+
+  #stale<T>(held: Held, beganAt: number): CacheResult<T> {
+    this.parts.metrics.answered('stale');
+    this.parts.times.cached(beganAt);
+    return this.result<T>(held, 'stale');
+  }
+
+  #landed<T>({ value, held, source, stored }: Landing): CacheResult<T> {
+    const from = source === 'redis' ? 'redis' : 'loader';
+    if (held !== undefined) return { ...this.result<T>(held, from, stored), value: value as T };
+    return { value: value as T, source: from, loadedAtMs: this.parts.clock.now(), ageMs: 0, ttlMs: 0, stored };
+  }
+
+  /** A value and what is known of it. */
+  result<T>(held: Held, source: CacheSource, stored = true): CacheResult<T> {
+    const now = this.parts.clock.now();
+    return {
+      value: held.value() as T,
+      source,
+      loadedAtMs: held.loadedAt,
+      ageMs: Math.max(now - held.loadedAt, 0),
+      ttlMs: stored ? Math.max(held.freshUntil - now, 0) : 0,
+      stored,
+    };
+  }
+
+  #isFresh(held: Held): boolean {
+    return held.freshUntil > this.parts.clock.now();
+  }
+}

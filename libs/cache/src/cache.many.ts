@@ -1,0 +1,151 @@
+import type { CacheEngine } from './cache.engine.js';
+import type { CacheKeys } from './cache.keys.js';
+import type { CacheMetrics } from './cache.metrics.js';
+import type { ManyLoader } from './cache.service.js';
+import type { Plan } from './cache.plan.js';
+import type { Flight } from './loading/flight.js';
+import type { Loads } from './loading/loads.js';
+import { waitFor } from './loading/patience.js';
+import type { ServerClock } from './near/server-clock.js';
+import type { Reader, Seen } from './reader.js';
+import type { Held } from './values/held.js';
+
+export interface ManyParts {
+  readonly keys: CacheKeys;
+  readonly engine: CacheEngine;
+  readonly reader: Reader;
+  readonly loads: Loads;
+  readonly clock: ServerClock;
+  readonly metrics: CacheMetrics;
+  readonly report: (error: unknown) => void;
+}
+
+/** Many values at once: one command to look for them, and one call of a loader for those that are missing. */
+export class CacheMany {
+  constructor(private readonly parts: ManyParts) {}
+
+  /** The fresh values by key. */
+  async get(keys: readonly string[]): Promise<ReadonlyMap<string, Held>> {
+    const found = new Map<string, Held>();
+    const { near, seen } = await this.#look(keys);
+    for (const [key, held] of near) found.set(key, held);
+    for (const [key, { held }] of seen) if (this.#isFresh(held)) found.set(key, held);
+    this.#count(found.size - near.size, seen.size - (found.size - near.size));
+    return found;
+  }
+
+  /** The values by key, loaded where there are none; a load that others began is waited for. */
+  async getOrLoad<T>(
+    keys: readonly string[],
+    loader: ManyLoader<T>,
+    plan: Plan,
+    allowPartial: boolean,
+  ): Promise<ReadonlyMap<string, unknown>> {
+    const values = new Map<string, unknown>();
+    const { near, seen } = await this.#look(keys);
+    for (const [key, held] of near) values.set(key, held.value());
+    const missing: [string, Seen][] = [];
+    for (const [key, each] of seen) {
+      if (this.#isFresh(each.held)) values.set(key, each.held.value());
+      else missing.push([key, each]);
+    }
+    this.#count(values.size - near.size, missing.length);
+    if (missing.length === 0) return values;
+    const together = new Together(
+      missing.map(([key]) => key),
+      loader,
+    );
+    const alone = (key: string) => !this.parts.engine.reachable(key);
+    const flights = missing.map(([key, each]): readonly [string, Flight, Held | undefined] => {
+      const slot = this.parts.keys.slot(key);
+      const running = this.parts.loads.running(slot.entry.name, key);
+      const load = together.loaderOf(key);
+      const journey = { key, slot, plan, loader: load, seen: each, alone: alone(key), background: false };
+      return [key, running ?? this.parts.loads.start(journey), each.held];
+    });
+    void Promise.all(flights.map(([, flight]) => flight.decided)).then(() => together.leave());
+    await Promise.all(
+      flights.map(async ([key, flight, stale]) => {
+        try {
+          const landing = await waitFor(flight, plan, stale);
+          values.set(key, landing === undefined ? stale!.value() : landing.value);
+        } catch (error) {
+          if (stale !== undefined && plan.serveStale(error)) values.set(key, stale.value());
+          else if (!allowPartial) throw error;
+        }
+      }),
+    );
+    return values;
+  }
+
+  /** What this process has, and what the store has of the rest; nothing of the rest while the store is away. */
+  async #look(keys: readonly string[]) {
+    const near = new Map<string, Held>();
+    const rest: string[] = [];
+    for (const key of new Set(keys)) {
+      const held = this.parts.engine.near(key);
+      if (held === undefined) rest.push(key);
+      else near.set(key, held);
+    }
+    const seen = new Map<string, Seen>(rest.map((key) => [key, { held: undefined, version: '' }]));
+    const asked = rest.filter((key) => this.parts.engine.reachable(key));
+    try {
+      const entries = asked.map((key) => this.parts.keys.entry(key));
+      const found = await this.parts.reader.readMany(asked, entries);
+      for (const [index, each] of found.entries()) seen.set(asked[index]!, each);
+    } catch (error) {
+      this.parts.report(error);
+    }
+    return { near, seen };
+  }
+
+  #isFresh(held: Held | undefined): held is Held {
+    return held !== undefined && held.failure === undefined && held.freshUntil > this.parts.clock.now();
+  }
+
+  #count(hits: number, misses: number): void {
+    this.parts.metrics.answered('hit_redis', hits);
+    this.parts.metrics.answered('miss', misses);
+  }
+}
+
+/** Calls a loader of many once, with all keys that loads of this process were given leave for. */
+class Together<T> {
+  readonly #led = new Set<string>();
+  #left = false;
+  #values: Promise<ReadonlyMap<string, T>> | undefined;
+  #go!: () => void;
+  readonly #gone = new Promise<void>((resolve) => (this.#go = resolve));
+
+  constructor(
+    /** In the order in which they are to be loaded. */
+    private readonly keys: readonly string[],
+    private readonly loader: ManyLoader<T>,
+  ) {}
+
+  loaderOf(key: string) {
+    return async ({ signal }: { readonly signal: AbortSignal }): Promise<T | undefined> => {
+      // Who loaded it instead has failed: it is loaded alone.
+      if (this.#left) return (await this.#load([key], signal)).get(key);
+      this.#led.add(key);
+      await this.#gone;
+      this.#values ??= this.#load(
+        this.keys.filter((each) => this.#led.has(each)),
+        signal,
+      );
+      return (await this.#values).get(key);
+    };
+  }
+
+  /** It is known which keys are to be loaded. */
+  leave(): void {
+    this.#left = true;
+    this.#go();
+  }
+
+  async #load(keys: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, T>> {
+    const loaded = await this.loader(keys, { signal });
+    if (!Array.isArray(loaded)) return loaded as ReadonlyMap<string, T>;
+    return new Map(keys.map((key, index) => [key, (loaded as readonly T[])[index] as T]));
+  }
+}

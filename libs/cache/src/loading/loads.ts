@@ -1,0 +1,103 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { CacheClosedError, CacheRecursionError } from '../cache.errors.js';
+import type { ChangeListener } from '../near/changes.js';
+import { Flight, type FlightParts, type Journey } from './flight.js';
+
+/** Failures of more values than that are forgotten. */
+const MOST_FAILED = 10_000;
+
+/** The loads of this process. */
+export class Loads implements ChangeListener {
+  readonly around = new AsyncLocalStorage<readonly string[]>();
+  /** Loads that may be joined; one that began before a change is not joined after it. */
+  readonly #joinable = new Map<string, Flight>();
+  readonly #refreshing = new Set<string>();
+  readonly #all = new Set<Flight>();
+  readonly #failedUntil = new Map<string, number>();
+  readonly #parts: FlightParts;
+
+  constructor(
+    parts: Omit<FlightParts, 'around'>,
+    private readonly isTag: (name: string) => boolean,
+  ) {
+    this.#parts = { ...parts, around: this.around };
+  }
+
+  get size(): number {
+    return this.#all.size;
+  }
+
+  /**
+   * The load of this value that is under way.
+   * @throws CacheRecursionError when this code is part of it.
+   */
+  running(name: string, key: string): Flight | undefined {
+    if (this.#all.size > 0 && this.around.getStore()?.includes(name)) throw new CacheRecursionError(key);
+    return this.#joinable.get(name);
+  }
+
+  start(journey: Journey): Flight {
+    const { name } = journey.slot.entry;
+    const flight = new Flight(this.#parts, journey);
+    this.#all.add(flight);
+    this.#joinable.set(name, flight);
+    const over = () => {
+      this.#all.delete(flight);
+      if (this.#joinable.get(name) === flight) this.#joinable.delete(name);
+    };
+    flight.ended.then(over, () => {
+      over();
+      if (journey.seen.held !== undefined) this.#failed(name, journey.plan.retryAfterMs);
+    });
+    return flight;
+  }
+
+  /** Loads a value anew that is still served; one load at a time. */
+  refresh(journey: Journey): void {
+    const { name } = journey.slot.entry;
+    if (this.#refreshing.has(name) || this.#joinable.has(name) || this.failedLately(name)) return;
+    this.#refreshing.add(name);
+    const flight = new Flight(this.#parts, journey);
+    this.#all.add(flight);
+    const over = () => {
+      this.#all.delete(flight);
+      this.#refreshing.delete(name);
+    };
+    flight.ended.then(over, () => {
+      over();
+      this.#failed(name, journey.plan.retryAfterMs);
+    });
+  }
+
+  /** Whether a load failed, and is not to be repeated yet: there is a value that can still be served. */
+  failedLately(name: string): boolean {
+    const until = this.#failedUntil.get(name);
+    if (until === undefined) return false;
+    if (until > performance.now()) return true;
+    this.#failedUntil.delete(name);
+    return false;
+  }
+
+  changed(name: string): void {
+    if (this.isTag(name)) return this.forget(); // which loads will name it is not known before they end
+    const flight = this.#joinable.get(name);
+    if (flight === undefined) return;
+    flight.current = false;
+    this.#joinable.delete(name);
+  }
+
+  forget(): void {
+    for (const flight of this.#joinable.values()) flight.current = false;
+    this.#joinable.clear();
+  }
+
+  close(): void {
+    for (const flight of this.#all) flight.abort(new CacheClosedError());
+  }
+
+  #failed(name: string, forMs: number): void {
+    if (this.#failedUntil.size >= MOST_FAILED) this.#failedUntil.clear();
+    this.#failedUntil.set(name, performance.now() + forMs);
+  }
+
+}

@@ -1,0 +1,26 @@
+import { CacheTimeoutError } from '../cache.errors.js';
+import type { Plan } from '../cache.plan.js';
+import type { Held } from '../values/held.js';
+import type { Flight, Landing } from './flight.js';
+
+/**
+ * Waits for a load as long as the caller's plan allows. Resolves to undefined when the stale value is to be given instead.
+ * @throws CacheTimeoutError after `hardTimeout` without a stale value; what the load throws.
+ */
+export async function waitFor(flight: Flight, plan: Plan, stale: Held | undefined): Promise<Landing | undefined> {
+  const { softTimeoutMs, hardTimeoutMs, backgroundCompletion } = plan;
+  const soft = stale !== undefined && softTimeoutMs !== undefined && softTimeoutMs < (hardTimeoutMs ?? Infinity);
+  const limitMs = soft ? softTimeoutMs : hardTimeoutMs;
+  flight.join();
+  if (limitMs === undefined) return flight.ended;
+  let timer: NodeJS.Timeout | undefined;
+  const over = Symbol('over');
+  const limit = new Promise<typeof over>((resolve) => (timer = setTimeout(resolve, limitMs, over)));
+  const landing = limitMs === 0 ? over : await Promise.race([flight.ended, limit]).finally(() => clearTimeout(timer));
+  clearTimeout(timer);
+  if (landing !== over) return landing;
+  const error = new CacheTimeoutError(limitMs);
+  flight.leave(backgroundCompletion ?? soft, error);
+  if (stale !== undefined) return undefined;
+  throw error;
+}

@@ -1,0 +1,122 @@
+import { randomFillSync } from 'node:crypto';
+
+/**
+ * What a value looks like in Redis; all numbers are big-endian. Other languages find the serialized value from byte
+ * `48 + u16 at 44` on.
+ *
+ * | byte | what |
+ * | ---- | ---- |
+ * | 0    | 0xC5, which begins no JSON and no UTF-8 text of a single byte |
+ * | 1    | 1, the version of this layout |
+ * | 2    | id of the codec: 1 json, 2 v8, 16 and more others |
+ * | 3    | flags: 1 compressed (deflate), 2 the error of a load |
+ * | 4    | 12 random bytes: another value is another version |
+ * | 16   | f64, until when it is fresh, ms of the server's clock |
+ * | 24   | f64, until when it is kept, ms |
+ * | 32   | f64, when it was loaded, ms |
+ * | 40   | f32, how long the load took, ms |
+ * | 44   | u16, length of the tags in bytes · 46 u16, how many |
+ * | 48   | the tags: u16 length, name in UTF-8, f64 version; the first has no name and stands for everything |
+ */
+const HEAD_BYTES = 48;
+const MAGIC = 0xc5;
+const LAYOUT = 1;
+/** The bytes that no other value has. */
+export const VERSION_BYTES = 16;
+/** Where the end of freshness stands. */
+export const FRESH_AT = 16;
+
+const COMPRESSED = 1;
+const FAILURE = 2;
+
+/** A tag as it was before the load. */
+export interface TagVersion {
+  /** Empty for the tag of everything. */
+  readonly name: string;
+  readonly version: number;
+}
+
+/** What is known of a value beside the value. Times are ms of the server's clock. */
+export interface EnvelopeHead {
+  readonly codec: number;
+  readonly compressed: boolean;
+  /** Whether it is the error of a load. */
+  readonly failure: boolean;
+  readonly freshUntil: number;
+  readonly keptUntil: number;
+  readonly loadedAt: number;
+  readonly loadMs: number;
+  readonly tags: readonly TagVersion[];
+}
+
+export interface Envelope extends EnvelopeHead {
+  /** Its first bytes, which no other value has. */
+  readonly version: Buffer;
+  readonly payload: Buffer;
+}
+
+const random = Buffer.alloc(12 * 256);
+let used = random.length;
+
+/** Twelve bytes that were not used before; asked of the system for 256 values at a time. */
+function writeVersion(into: Buffer): void {
+  if (used === random.length) {
+    randomFillSync(random);
+    used = 0;
+  }
+  random.copy(into, 4, used, (used += 12));
+}
+
+export function writeEnvelope(head: EnvelopeHead, payload: Buffer): Buffer {
+  const tagBytes = head.tags.reduce((sum, { name }) => sum + 10 + Buffer.byteLength(name), 0);
+  const bytes = Buffer.allocUnsafe(HEAD_BYTES + tagBytes + payload.length);
+  bytes[0] = MAGIC;
+  bytes[1] = LAYOUT;
+  bytes[2] = head.codec;
+  bytes[3] = (head.compressed ? COMPRESSED : 0) | (head.failure ? FAILURE : 0);
+  writeVersion(bytes);
+  bytes.writeDoubleBE(head.freshUntil, FRESH_AT);
+  bytes.writeDoubleBE(head.keptUntil, 24);
+  bytes.writeDoubleBE(head.loadedAt, 32);
+  bytes.writeFloatBE(head.loadMs, 40);
+  bytes.writeUInt16BE(tagBytes, 44);
+  bytes.writeUInt16BE(head.tags.length, 46);
+  let at = HEAD_BYTES;
+  for (const { name, version } of head.tags) {
+    const length = bytes.write(name, at + 2);
+    bytes.writeUInt16BE(length, at);
+    bytes.writeDoubleBE(version, at + 2 + length);
+    at += 10 + length;
+  }
+  payload.copy(bytes, at);
+  return bytes;
+}
+
+/** Undefined for what is no envelope of this layout: the mark of an invalidation, foreign text, damaged bytes. */
+export function readEnvelope(bytes: Buffer): Envelope | undefined {
+  if (bytes.length < HEAD_BYTES || bytes[0] !== MAGIC || bytes[1] !== LAYOUT) return undefined;
+  const payloadAt = HEAD_BYTES + bytes.readUInt16BE(44);
+  if (payloadAt > bytes.length) return undefined;
+  const tags: TagVersion[] = [];
+  let at = HEAD_BYTES;
+  for (let left = bytes.readUInt16BE(46); left > 0; left--) {
+    const end = at + 10 + (at + 2 <= payloadAt ? bytes.readUInt16BE(at) : Infinity);
+    if (end > payloadAt) return undefined;
+    tags.push({ name: bytes.toString('utf8', at + 2, end - 8), version: bytes.readDoubleBE(end - 8) });
+    at = end;
+  }
+  if (at !== payloadAt) return undefined;
+  const flags = bytes[3]!;
+  return {
+    codec: bytes[2]!,
+    compressed: (flags & COMPRESSED) !== 0,
+    failure: (flags & FAILURE) !== 0,
+    freshUntil: bytes.readDoubleBE(FRESH_AT),
+    keptUntil: bytes.readDoubleBE(24),
+    loadedAt: bytes.readDoubleBE(32),
+    loadMs: bytes.readFloatBE(40),
+    tags,
+    version: bytes.subarray(0, VERSION_BYTES),
+    payload: bytes.subarray(payloadAt),
+  };
+}
