@@ -157,10 +157,9 @@ export class Resp3Link extends ServerLink {
 /** Writers tell of what they change: nothing is heard of writes by others, of expiry and of flushes. */
 export class PubSubLink implements TrackingLink {
   #gap = false;
-  #subscribed = false;
   #closed = false;
   #offGap: (() => void) | undefined;
-  #stop: (() => void) | undefined;
+  #subscription: Promise<() => void> | undefined;
 
   constructor(
     private readonly options: TrackingOptions,
@@ -172,45 +171,42 @@ export class PubSubLink implements TrackingLink {
     this.#offGap = this.context.pubsub.onGap(({ phase }) => {
       this.#gap = phase === 'lost';
       if (this.#gap) this.events.lost();
-      else this.reset();
+      else this.events.ready();
     });
-    void this.#subscribe();
+    this.events.ready();
   }
 
-  /** Hurries with the subscriptions of the connection. */
+  /** The connection hurries its subscriptions itself. */
   hurry(): void {}
 
-  async arm(): Promise<void> {}
+  async arm(): Promise<void> {
+    await this.provoke(); // a refusal is known before anything waits for a subscription
+    if (this.#closed) return;
+    const { options, context, events } = this;
+    this.#subscription ??= context.pubsub.subscribe(options.channel, (message) => events.changed(message.split('\n')));
+    await this.#subscription;
+    if (this.#gap) throw new Error('The subscription to changes does not stand');
+  }
 
   provoke(): Promise<unknown> {
-    // Not by PubSub.publish: where Redis refuses, that would be heard within this process all the same.
+    // Not by PubSub.publish: what Redis refuses would be heard within this process all the same.
     const { commands, pubsub } = this.context;
     return commands.read('PUBLISH', pubsub.wire(this.options.channel), this.options.probe.name);
   }
 
   confirm(): Promise<never> {
-    return Promise.reject(new Error('The channel is silent; its subscription may be half-open'));
+    return Promise.reject(new Error('The channel of changes is silent: its subscription may be half-open'));
   }
 
   /** There is nothing to give up: the subscription is the connection's. */
   reset(): void {
-    if (this.#subscribed && !this.#gap && !this.#closed) this.events.ready();
+    this.events.ready();
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     this.#offGap?.();
-    this.#stop?.();
-  }
-
-  async #subscribe(): Promise<void> {
-    const stop = await this.context.pubsub.subscribe(this.options.channel, (message) =>
-      this.events.changed(message.split('\n')),
-    );
-    this.#stop = stop;
-    if (this.#closed) return stop();
-    this.#subscribed = true;
-    this.reset();
+    void this.#subscription?.then((stop) => stop());
   }
 }
 

@@ -68,8 +68,9 @@ export class Tracking {
    */
   get announceTo(): string {
     const { clients, pubsub } = this.context;
-    const silent = clients === undefined || this.#mode === 'resp2' || this.#mode === 'resp3' || this.#mode === 'off';
-    return silent ? '' : pubsub.wire(this.options.channel);
+    if (clients === undefined || this.#mode === 'resp2' || this.#mode === 'resp3') return '';
+    const forbidden = this.#mode === 'off' && this.options.mode !== 'off';
+    return forbidden ? '' : pubsub.wire(this.options.channel);
   }
 
   /** @internal The connections that are this tracking's own. */
