@@ -1,7 +1,7 @@
 import { Announcer } from './announcer.js';
 import { RedisMetrics } from './connection-metrics.js';
 import type { Commands } from './commands.js';
-import { defineKey } from './key.js';
+import { Key } from './key.js';
 import { Metrics } from './metrics.js';
 import { RedisConnection } from './redis-connection.js';
 import { resolveRedisOptions, type RedisModuleOptions } from './redis.options.js';
@@ -62,8 +62,6 @@ export async function connect(options: RedisModuleOptions) {
 /** What {@link connect} gives. */
 export type Connected = Awaited<ReturnType<typeof connect>>;
 
-const trackingProbe = defineKey('test:e:{probe}', { ttl: '1s', maxBytes: 1 });
-
 /** Tracks keys under `test:e:` and `test:t:`, and keeps what was said: moments in order, and the names of keys. */
 export function track(connection: RedisConnection, options: Partial<TrackingOptions & TrackingListener> = {}) {
   const moments: string[] = [];
@@ -88,7 +86,7 @@ export function track(connection: RedisConnection, options: Partial<TrackingOpti
   };
   const tracking = connection.track({
     prefixes: ['test:e:', 'test:t:'],
-    probe: trackingProbe.of({ probe: '~' }),
+    probe: new Key('test:e:~', 'test:e:~'),
     channel: 'test-changes',
     listener,
     ...options,

@@ -39,7 +39,7 @@ describe('modes of tracking', () => {
   }
   const warnings = ({ logged }: Connected) =>
     logged.filter(({ details }) => details['event'] === 'redis.tracking').map(({ message }) => message);
-  const cut = () => server.command('CLIENT', 'KILL', 'TYPE', 'normal', 'USER', 'app');
+  const cut = (type: 'normal' | 'pubsub') => server.command('CLIENT', 'KILL', 'TYPE', type);
 
   it('turns to protocol 3 when the channel is forbidden, and stays there', async () => {
     const redis = await connectWithout('resetchannels');
@@ -51,7 +51,7 @@ describe('modes of tracking', () => {
     await server.command('FLUSHDB');
     await eventually(() => moments.length === 2, within(2_000));
     expect(keys).toEqual(names);
-    await cut();
+    await cut('normal');
     await eventually(() => moments.length === 4, within(4_000));
     expect(moments).toEqual(['coherent', 'flushed', 'lost', 'coherent']);
     expect(tracking.mode).toBe('resp3');
@@ -72,7 +72,7 @@ describe('modes of tracking', () => {
     await other.pubsub.publish('test-changes', 'test:e:1\ntest:e:2');
     await eventually(() => keys.length === 4, within(1_000));
     expect(keys).toEqual(['test:e:a', 'test:t:b c,d%', 'test:e:1', 'test:e:2']);
-    await server.command('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await cut('pubsub');
     await eventually(() => moments.length === 3, within(4_000));
     expect(moments).toEqual(['coherent', 'lost', 'coherent']);
     await tracking.close(500);
@@ -107,6 +107,20 @@ describe('modes of tracking', () => {
       expect.stringContaining('by resp3: nothing was heard'),
     ]);
     silenced.mockRestore();
+  }, 15_000);
+
+  it('keeps a mode that worked through a time of silence', async () => {
+    const redis = await connectWithout();
+    const { tracking, moments } = await coherent(redis);
+    const silenced = jest.spyOn(redis.commands, 'write').mockResolvedValue('OK');
+    await server.command('DEL', 'roost:test:e:~'); // that it expires would be heard, too
+    await cut('pubsub');
+    // Two tries of a second each, and a pause: other modes would be under way by then.
+    await eventually(() => warnings(redis).length > 0, within(6_000));
+    silenced.mockRestore();
+    await eventually(() => tracking.coherent, within(6_000));
+    expect(warnings(redis)).toEqual(['Tracking: nothing was heard of a change']);
+    expect([tracking.mode, moments]).toEqual(['resp2', ['coherent', 'lost', 'coherent']]);
   }, 15_000);
 
   it('finds the server where INFO is forbidden, without knowing which', async () => {

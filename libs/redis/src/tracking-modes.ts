@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { ClientFactory } from './client-factory.js';
 import { internalsOf } from './client-internals.js';
 import type { Commands } from './commands.js';
@@ -16,7 +17,7 @@ export interface LinkContext {
   readonly metrics: ConnectionMetrics;
 }
 
-export interface LinkEvents {
+interface LinkEvents {
   /** It can be armed. */
   ready(): void;
   /** Changes may be missed from now on. */
@@ -111,7 +112,7 @@ abstract class ServerLink implements TrackingLink {
 }
 
 /** A protocol 2 connection to which the server redirects what it has to say to that connection itself. */
-export class Resp2Link extends ServerLink {
+class Resp2Link extends ServerLink {
   constructor(options: TrackingOptions, context: LinkContext, events: LinkEvents) {
     super(2, options, context, events);
     // Never `message`, which joins names with commas.
@@ -129,7 +130,7 @@ export class Resp2Link extends ServerLink {
 }
 
 /** A protocol 3 connection that gets pushes: where redirection, or the channel, is refused. */
-export class Resp3Link extends ServerLink {
+class Resp3Link extends ServerLink {
   constructor(options: TrackingOptions, context: LinkContext, events: LinkEvents) {
     super(3, options, context, events);
     const { client } = this.lane;
@@ -140,7 +141,7 @@ export class Resp3Link extends ServerLink {
     await this.lane.client.call('CLIENT', 'TRACKING', 'ON', ...this.broadcast);
   }
 
-  #readAlong(socket: NonNullable<ReturnType<typeof internalsOf>['stream']>): void {
+  #readAlong(socket: Socket): void {
     const pushes = new Resp3Pushes(([kind, keys]) => {
       if (kind instanceof Buffer && kind.toString() === 'invalidate') this.told(keys);
     });
@@ -155,7 +156,7 @@ export class Resp3Link extends ServerLink {
 }
 
 /** Writers tell of what they change: nothing is heard of writes by others, of expiry and of flushes. */
-export class PubSubLink implements TrackingLink {
+class PubSubLink implements TrackingLink {
   #gap = false;
   #closed = false;
   #offGap: (() => void) | undefined;

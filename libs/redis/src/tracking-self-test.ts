@@ -3,6 +3,7 @@ import type { TrackingLink } from './tracking-modes.js';
 
 const ECHO_WITHIN_MS = 1_000;
 const TRIES = 2;
+const SILENT = 'nothing was heard of a change';
 
 /** Sees whether a link tells of changes, by a change of its own: some servers accept to tell and do not. */
 export class TrackingSelfTest {
@@ -16,15 +17,18 @@ export class TrackingSelfTest {
   /**
    * Makes the link tell. Resolves to why it does not, when the server refuses; rejects when nobody can say.
    * @param isCurrent whether the answer is still of interest
+   * @param worked whether the link told before: then its silence is a fault of the moment, as when a failover has led
+   * commands to another server than the link
    */
-  async refusalOf(link: TrackingLink, isCurrent: () => boolean): Promise<string | undefined> {
+  async refusalOf(link: TrackingLink, isCurrent: () => boolean, worked: boolean): Promise<string | undefined> {
     try {
       await link.arm();
       for (let tries = 0; tries < TRIES && isCurrent(); tries++) {
         if (await this.#hasEcho(link)) return undefined;
         await link.confirm(); // a server that is gone has refused nothing
       }
-      return 'nothing was heard of a change';
+      if (worked) throw new Error(SILENT);
+      return SILENT;
     } catch (error) {
       if (refuses(error as Error)) return safeMessage(error as Error);
       throw error;

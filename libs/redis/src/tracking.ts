@@ -136,10 +136,11 @@ export class Tracking {
     const attempt = this.#attempt;
     const isCurrent = () => attempt === this.#attempt;
     try {
-      const refusal = await this.#selfTest.refusalOf(link, isCurrent);
+      const mode = LINK_MODES[index];
+      const refusal = await this.#selfTest.refusalOf(link, isCurrent, mode === this.#mode);
       if (!isCurrent()) return;
       if (refusal !== undefined) return this.#refused(index, refusal);
-      this.#setMode(LINK_MODES[index]);
+      this.#setMode(mode);
       const runId = await this.#runId();
       if (isCurrent()) await this.options.listener.prepare({ runId });
       if (isCurrent()) this.#setCoherent(true);
