@@ -18,6 +18,11 @@ export class ClientFactory {
     this.#address.connectionName = `roost:${name}`;
   }
 
+  /** The number of the database. */
+  get database(): number {
+    return this.#address.db ?? 0;
+  }
+
   create(role: ConnectionRole, overrides: RedisOptions = {}): Redis {
     const client = new Redis({ ...this.#optionsFor(role), ...overrides });
     if (role === 'blocking' || role === 'subscriber') client.on('close', () => flush(client));

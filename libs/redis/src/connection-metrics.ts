@@ -17,6 +17,8 @@ export class RedisMetrics {
   readonly breaker;
   readonly probes;
   readonly gaps;
+  readonly trackingCoherent;
+  readonly trackingLosses;
   readonly #collectors: (() => void)[] = [];
 
   constructor(metrics: Metrics) {
@@ -30,6 +32,8 @@ export class RedisMetrics {
     this.breaker = metrics.gauge('roost_breaker_state', '1 for the state that the breaker is in', ['connection', 'direction', 'state']); // prettier-ignore
     this.probes = metrics.counter('roost_probe_total', 'Background probes of a lost Redis', ['connection', 'result']);
     this.gaps = metrics.counter('roost_pubsub_gaps_total', 'Times in which pub/sub messages may have been missed', ['connection']); // prettier-ignore
+    this.trackingCoherent = metrics.gauge('roost_redis_tracking_coherent', '1 while every change of a tracked key is told', ['connection']); // prettier-ignore
+    this.trackingLosses = metrics.counter('roost_redis_tracking_losses_total', 'Times from which on changes of tracked keys may have been missed', ['connection']); // prettier-ignore
   }
 
   /** Runs before each scrape. */
@@ -78,6 +82,14 @@ export class ConnectionMetrics {
 
   gap(): void {
     this.all.gaps.inc({ connection: this.connection });
+  }
+
+  trackingLost(): void {
+    this.all.trackingLosses.inc({ connection: this.connection });
+  }
+
+  tracking(coherent: boolean): void {
+    this.all.trackingCoherent.set({ connection: this.connection }, coherent ? 1 : 0);
   }
 
   breaker(direction: Direction, now: BreakerState): void {

@@ -16,6 +16,8 @@ export { Commands, type CommandArg } from './commands.js';
 export { PubSub, type MessageHandler, type PubSubGap } from './pubsub.js';
 export { RedisConnection } from './redis-connection.js';
 export type { Dedicated } from './dedicated.js';
+export { Tracking } from './tracking.js';
+export type { TrackedServer, TrackingListener, TrackingMode, TrackingOptions } from './tracking.options.js';
 export { RedisConnections } from './redis-connections.js';
 export { parseRedisUrl, type RedisAddress } from './connection-url.js';
 export type { CommandMessage } from './redis-commands.js';

@@ -20,6 +20,9 @@ import type { Direction } from './call.js';
 import { RedisCommands } from './redis-commands.js';
 import { RedisRequiredError } from './redis.errors.js';
 import type { ResolvedConnection } from './redis.options.js';
+import type { Tracking } from './tracking.js';
+import type { TrackingOptions } from './tracking.options.js';
+import { Trackings } from './trackings.js';
 import { UnconfiguredCommands } from './unconfigured-commands.js';
 
 const CLOSE_DEADLINE_MS = 500;
@@ -42,6 +45,7 @@ export class RedisConnection {
   readonly #metrics: ConnectionMetrics;
   readonly #blocking = new Set<Redis>();
   readonly #dedicated: DedicatedLanes[] = [];
+  readonly #trackings: Trackings;
   readonly #beforeClose: (() => Promise<void>)[] = [];
   #opened = false;
   readonly #probeKey: string;
@@ -77,6 +81,8 @@ export class RedisConnection {
     this.#metrics.follow(this.backend, () => this.#census());
     this.pubsub = new PubSub(this.backend, keyPrefix, this.#clients && ((events) => this.#subscriber(events)), logger);
     this.pubsub.onGap(({ phase }) => phase === 'lost' && this.#metrics.gap());
+    const shared = { keyPrefix, commands, logger, metrics: this.#metrics, clients: this.#clients };
+    this.#trackings = new Trackings({ ...shared, pubsub: this.pubsub });
     this.raw = options.client ?? rawClient(name, this.#clients?.create('raw'));
   }
 
@@ -84,12 +90,17 @@ export class RedisConnection {
   open(): void {
     this.#opened = true;
     this.#lanes?.write.open();
-    for (const each of this.#dedicated) each.open();
+    for (const each of this.#own) each.open();
   }
 
   /** What all keys in Redis begin with, without the colon that follows it. */
   get keyPrefix(): string {
     return this.context.keyPrefix;
+  }
+
+  /** The number of the database that keys live in; 0 without a Redis. */
+  get database(): number {
+    return this.#clients?.database ?? 0;
   }
 
   /**
@@ -149,6 +160,15 @@ export class RedisConnection {
     return dedicated;
   }
 
+  /**
+   * Hears of each change of keys under some prefixes, in whatever database and by whomever, on a connection of its own
+   * that is opened and closed with the others. Without a Redis its mode is `off`.
+   * @throws InvalidOptionsError when a prefix begins with another, or the probe with none.
+   */
+  track(options: TrackingOptions): Tracking {
+    return this.#trackings.add(options);
+  }
+
   /** Runs it when the connection is about to be closed, which waits for it: it has to bound itself. */
   beforeClose(run: () => Promise<void>): void {
     this.#beforeClose.push(run);
@@ -164,14 +184,14 @@ export class RedisConnection {
       ...Object.values(this.#lanes ?? {}),
       ...this.#dedicated.flatMap((each) => each.lanes.map(({ lane }) => lane)),
     ];
-    await Promise.all([...lanes, this.pubsub].map((each) => each.close(CLOSE_DEADLINE_MS)));
+    await Promise.all([...lanes, this.#trackings, this.pubsub].map((each) => each.close(CLOSE_DEADLINE_MS)));
   }
 
   #lane(direction: Direction, watch: OutageWatch): Lane {
     return new Lane(this.#clients!.create('command'), this.#heartbeat, {
       ready: () => {
         watch.laneReady(direction);
-        for (const each of this.#dedicated) each.hurry();
+        for (const each of this.#own) each.hurry();
       },
       lost: (...loss) => watch.laneLost(direction, ...loss),
     });
@@ -189,6 +209,11 @@ export class RedisConnection {
     });
   }
 
+  /** What opens and comes back together with the shared connections. */
+  get #own(): readonly (DedicatedLanes | Trackings)[] {
+    return [...this.#dedicated, this.#trackings];
+  }
+
   get #heartbeat() {
     return { everyMs: this.options.heartbeatMs, deadlineMs: 1_000 };
   }
@@ -200,7 +225,7 @@ export class RedisConnection {
 
   #census(): { role: string; ready: boolean }[] {
     const shared = Object.entries(this.#lanes ?? {}).map(([role, lane]) => ({ role, lane }));
-    return [...shared, ...this.#dedicated.flatMap((each) => each.lanes)]
+    return [...shared, ...this.#own.flatMap((each) => each.lanes)]
       .filter(({ lane }) => !lane.unused)
       .map(({ role, lane }) => ({ role, ready: lane.ready }));
   }

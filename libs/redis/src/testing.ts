@@ -1,10 +1,12 @@
 import { Announcer } from './announcer.js';
 import { RedisMetrics } from './connection-metrics.js';
 import type { Commands } from './commands.js';
+import { Key } from './key.js';
 import { Metrics } from './metrics.js';
 import { RedisConnection } from './redis-connection.js';
 import { resolveRedisOptions, type RedisModuleOptions } from './redis.options.js';
 import { defineScript } from './script.js';
+import type { TrackingListener, TrackingOptions } from './tracking.options.js';
 
 /** Runs scripts with another text: for tests that have to notice what was taken out of one. */
 export class MutatedCommands implements Commands {
@@ -61,3 +63,35 @@ export async function connect(options: RedisModuleOptions) {
 
 /** What {@link connect} gives. */
 export type Connected = Awaited<ReturnType<typeof connect>>;
+
+/** Tracks keys under `test:e:` and `test:t:`, and keeps what was said: moments in order, and the names of keys. */
+export function track(connection: RedisConnection, options: Partial<TrackingOptions & TrackingListener> = {}) {
+  const moments: string[] = [];
+  const keys: string[] = [];
+  const runIds: (string | undefined)[] = [];
+  const say = (moment: 'flushed' | 'lost' | 'coherent') => () => {
+    moments.push(moment);
+    options[moment]?.();
+  };
+  const listener: TrackingListener = {
+    changed: (names) => {
+      keys.push(...names);
+      options.changed?.(names);
+    },
+    flushed: say('flushed'),
+    lost: say('lost'),
+    coherent: say('coherent'),
+    prepare: async (server) => {
+      runIds.push(server.runId);
+      await options.prepare?.(server);
+    },
+  };
+  const tracking = connection.track({
+    prefixes: ['test:e:', 'test:t:'],
+    probe: new Key('test:e:~', 'test:e:~'),
+    channel: 'test-changes',
+    listener,
+    ...options,
+  });
+  return { tracking, moments, keys, runIds };
+}
