@@ -11,13 +11,14 @@ describe('RedisConnection.track', () => {
   let server: RedisServer;
   let proxy: FaultProxy;
   let redis: Connected;
+  const others: { close(): Promise<void> }[] = [];
   beforeEach(async () => {
     server = await RedisServer.start({ args: ['--save', ''] });
     proxy = await FaultProxy.start({ target: server });
     redis = await connect({ url: proxy.url, recheckMs: 500 });
   });
   afterEach(async () => {
-    await redis.close();
+    await Promise.all([redis, ...others.splice(0)].map((each) => each.close()));
     await proxy.stop();
     await server.stop();
   });
@@ -83,7 +84,7 @@ describe('RedisConnection.track', () => {
       connect({}),
     ]);
     expect([redis, third, brought, none].map(({ connection }) => connection.database)).toEqual([0, 3, 3, 0]);
-    await Promise.all([third, brought, none].map((each) => each.close()));
+    others.push(third, brought, none);
   });
 
   it('10: says that it was cut off, and is coherent again only when it hears again', async () => {
@@ -105,6 +106,7 @@ describe('RedisConnection.track', () => {
   it('12: tracks again after a cut although the client of the application would resubscribe by itself', async () => {
     const client = new Redis(server.url, { autoResubscribe: true, lazyConnect: true });
     const brought = await connect({ client });
+    others.push(brought);
     const { tracking, keys, moments } = track(brought.connection);
     await eventually(() => tracking.coherent, within(3_000));
     for (let cuts = 1; cuts <= 3; cuts++) {
@@ -113,8 +115,6 @@ describe('RedisConnection.track', () => {
       await server.command('SET', named(`test:e:${cuts}`), 'x');
       await eventually(() => keys.includes(`test:e:${cuts}`), within(1_000));
     }
-    await brought.close();
-    client.disconnect();
   });
 
   it('10: trusts nothing that was prepared over a connection that was lost meanwhile', async () => {
@@ -190,6 +190,7 @@ describe('RedisConnection.track', () => {
   it('takes no silence and no lost connection for a refusal', async () => {
     await proxy.blackhole();
     const dark = await connect({ url: proxy.url, recheckMs: 500 });
+    others.push(dark);
     const { tracking } = track(dark.connection);
     await new Promise((resolve) => setTimeout(resolve, 2_500));
     expect(tracking.mode).toBeUndefined();
@@ -198,7 +199,6 @@ describe('RedisConnection.track', () => {
     await eventually(() => tracking.coherent, within(6_000));
     expect(tracking.mode).toBe('resp2');
     expect(dark.logged.filter(({ details }) => details['event'] === 'redis.tracking')).toEqual([]);
-    await dark.close();
   }, 15_000);
 
   it('tries anew when it could not be prepared', async () => {
