@@ -1,12 +1,12 @@
 import { InvalidOptionsError, show, type BackendMode, type Duration } from '@roost/redis';
-import type { CacheModuleOptions, CacheOptions } from './cache.options.js';
+import type { CacheModuleOptions, CacheOptions, NearOptions } from './cache.options.js';
 import { milliseconds } from './cache.plan.js';
 
 const DEFAULTS = {
   connection: 'default',
   namespace: 'app',
   defaults: {},
-  near: {},
+  near: {} as NearOptions,
   tracking: 'auto',
   maxValueBytes: 10_240,
   warnValueBytes: 5_120,
@@ -66,6 +66,11 @@ export class CacheConfig {
     if (problems.length > 0) throw new InvalidOptionsError('CacheModule', problems);
   }
 
+  /** What values may take where this process keeps them instead of Redis. */
+  get memoryBytes(): number {
+    return this.nearBytes || 32 * 1_024 * 1_024;
+  }
+
   /** What the keys begin with: those of another version, or of another database, never meet them. */
   space(database: number): string {
     const parts = [this.namespace, this.version ?? '', database === 0 ? '' : `${database}`];
@@ -89,7 +94,8 @@ export class CacheConfig {
     const counts = { ...numbers, maxPendingInvalidations: this.maxPendingInvalidations, nearBytes: this.nearBytes };
     for (const [name, value] of Object.entries({ ...counts, compressFromBytes: compressFromBytes || 0 })) {
       const named = name === 'nearBytes' ? 'near.maxBytes' : name;
-      if (!Number.isSafeInteger(value) || value < 0) problems.push(`Expected \`${named}\` to be a whole number, got ${show(value)}`);
+      if (!Number.isSafeInteger(value) || value < 0)
+        problems.push(`Expected \`${named}\` to be a whole number, got ${show(value)}`);
     }
     if (this.leaseMs < 100) problems.push(`Expected \`lease\` to be at least 100 ms, got ${this.leaseMs} ms`);
     if (typeof this.foreignJson !== 'boolean') {

@@ -103,10 +103,12 @@ export class CacheEngine {
     let flight = loads.running(name, key);
     if (flight === undefined) {
       const found = this.parts.reader.near(key);
-      const asked = found === undefined ? await this.seen(key, slot) : { held: found.held, version: found.held.version };
+      const asked =
+        found === undefined ? await this.seen(key, slot) : { held: found.held, version: found.held.version };
       if (asked === undefined) return this.#past<T>(key, slot, loader, plan, beganAt);
       seen = asked;
-      const fresh = seen.held && this.#fresh<T>(seen.held, found ? 'near' : 'redis', { key, slot, plan, loader, beganAt });
+      const fresh =
+        seen.held && this.#fresh<T>(seen.held, found ? 'near' : 'redis', { key, slot, plan, loader, beganAt });
       if (fresh !== undefined) return fresh;
       flight = loads.running(name, key); // somebody may have begun meanwhile
     } else seen = flight.journey.seen;
@@ -148,13 +150,7 @@ export class CacheEngine {
   }
 
   /** Past a store that is away: what was loaded a moment ago, or a load of this process' own. */
-  async #past<T>(
-    key: string,
-    slot: Slot,
-    loader: Loader<T>,
-    plan: Plan,
-    beganAt: number,
-  ): Promise<CacheResult<T>> {
+  async #past<T>(key: string, slot: Slot, loader: Loader<T>, plan: Plan, beganAt: number): Promise<CacheResult<T>> {
     const { loads, outage, metrics, times } = this.parts;
     const { name } = slot.entry;
     metrics.answered('bypass');

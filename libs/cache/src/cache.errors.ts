@@ -20,7 +20,9 @@ export class CacheTimeoutError extends RoostError {
   override readonly httpStatus: number = 504;
 
   constructor(readonly timeoutMs: number) {
-    super(`The value was not loaded within ${timeoutMs} ms. Make its loader faster, or allow it a longer \`hardTimeout\`.`);
+    super(
+      `The value was not loaded within ${timeoutMs} ms. Make its loader faster, or allow it a longer \`hardTimeout\`.`,
+    );
   }
 }
 
@@ -29,7 +31,9 @@ export class CacheRecursionError extends RoostError {
   static override readonly code: string = 'cache.recursion';
 
   constructor(readonly key: string) {
-    super(`The loader of "${key}" asks for "${key}", and would wait for itself. Give the inner value a key of its own.`);
+    super(
+      `The loader of "${key}" asks for "${key}", and would wait for itself. Give the inner value a key of its own.`,
+    );
   }
 }
 

@@ -14,14 +14,7 @@ const probeKey = defineKey('cache:{space}:t:of:probe:{instance}', { ttl: '1s', m
 const runKey = defineKey('cache:{space}:s:run', { ttl: '180d', maxBytes: 40 });
 
 /** Every kind of key of this lib. */
-export const cacheKeys: readonly KeyDefinition<never>[] = [
-  entryKey,
-  leaseKey,
-  tagKey,
-  generationKey,
-  probeKey,
-  runKey,
-];
+export const cacheKeys: readonly KeyDefinition<never>[] = [entryKey, leaseKey, tagKey, generationKey, probeKey, runKey];
 
 /** Where a value is kept, and who loads it; both in one hash slot. */
 export interface Slot {

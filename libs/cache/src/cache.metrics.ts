@@ -38,11 +38,21 @@ export class CacheMetrics {
     } satisfies Record<AnswerKind, unknown>;
     this.#loads = metrics.counter('roost_cache_loads_total', 'Loads by their outcome', ['outcome']);
     this.#loadTime = metrics.histogram('roost_cache_load_seconds', 'Time that loaders took').labels({});
-    this.#invalidations = metrics.counter('roost_cache_invalidations_total', 'Invalidations by what they named', ['what']);
-    this.#fenced = metrics.counter('roost_cache_fenced_total', 'Loads whose result an invalidation kept from being stored');
-    this.#refused = metrics.counter('roost_cache_refused_total', 'Values that were returned and not stored', ['reason']);
+    this.#invalidations = metrics.counter('roost_cache_invalidations_total', 'Invalidations by what they named', [
+      'what',
+    ]);
+    this.#fenced = metrics.counter(
+      'roost_cache_fenced_total',
+      'Loads whose result an invalidation kept from being stored',
+    );
+    this.#refused = metrics.counter('roost_cache_refused_total', 'Values that were returned and not stored', [
+      'reason',
+    ]);
     this.#large = metrics.counter('roost_cache_large_total', 'Values that were stored though they are large');
-    this.#damaged = metrics.counter('roost_cache_damaged_total', 'Keys that held something that is no value of this cache');
+    this.#damaged = metrics.counter(
+      'roost_cache_damaged_total',
+      'Keys that held something that is no value of this cache',
+    );
     const gauge = (name: string, help: string, of: (shown: ShownGauges) => number) => {
       const made: { set(value: number): void } = metrics.gauge(name, help, [], () => made.set(of(this.#shown())));
     };

@@ -121,7 +121,8 @@ export function milliseconds(
   if (value === undefined || (orZero && value === 0)) return value as 0 | undefined;
   try {
     const ms = toMs(typeof value === 'number' && Number.isFinite(value) ? Math.ceil(value) : value);
-    if (ms > most) problems.push(`expected \`${name}\` to be at most ${Math.floor(most / 86_400_000)} days, got ${show(value)}`);
+    if (ms > most)
+      problems.push(`expected \`${name}\` to be at most ${Math.floor(most / 86_400_000)} days, got ${show(value)}`);
     return ms;
   } catch (error) {
     problems.push(`\`${name}\`: ${(error as Error).message}`);

@@ -1,3 +1,5 @@
+import type { CacheMetrics } from './cache.metrics.js';
+
 /** What a process has counted since it started. The first five are the report that operators ask for. */
 export interface CacheStats {
   /** Of what was asked for, how much was answered without waiting for a load: `85%`. */
@@ -84,4 +86,35 @@ export class AnswerTimes {
 
 function averageOf({ count, totalMs }: { readonly count: number; readonly totalMs: number }): number {
   return count === 0 ? 0 : Math.round((totalMs / count) * 1_000) / 1_000;
+}
+
+/** What a report is made from. */
+export interface StatsParts {
+  readonly totals: ReturnType<CacheMetrics['totals']>;
+  readonly times: AnswerTimes;
+  readonly cost: { readonly perLoad: number; readonly currency: string } | undefined;
+  readonly near: CacheStats['near'];
+  readonly pendingInvalidations: number;
+}
+
+export function reportOf({ totals, times, cost, near, pendingInvalidations }: StatsParts): CacheStats {
+  const hits = totals.near + totals.redis + totals.stale;
+  const asked = hits + totals.misses;
+  const { cachedMs, uncachedMs } = times.averages;
+  const saved = times.savedToday;
+  return {
+    cache_hit_rate: asked === 0 ? '0%' : `${Math.round((100 * hits) / asked)}%`,
+    avg_cache_response_ms: cachedMs,
+    avg_uncached_response_ms: uncachedMs,
+    daily_api_calls_saved: saved,
+    estimated_cost_savings: cost === undefined ? null : `${cost.currency}${(saved * cost.perLoad).toFixed(2)}/day`,
+    hits: { near: totals.near, redis: totals.redis, stale: totals.stale },
+    misses: totals.misses,
+    loads: { ok: totals.ok, failed: totals.failed },
+    fenced: totals.fenced,
+    bypassed: totals.bypassed,
+    oversize: totals.oversize,
+    near,
+    pendingInvalidations,
+  };
 }

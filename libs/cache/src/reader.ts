@@ -87,7 +87,7 @@ export class Reader implements ChangeListener {
   /** What these bytes are; kept in this process when they were watched, and nothing has happened since they were asked for. */
   take(bytes: Buffer | undefined, entry: Key, watch?: Watch, key?: string): Seen | Promise<Seen> {
     if (bytes === undefined || bytes.length === 0) return NOTHING_SEEN;
-    const version = bytes.latin1Slice(0, VERSION_BYTES);
+    const version = bytes.toString('latin1', 0, VERSION_BYTES);
     const { codecs, tags, clock, foreignJson, onDamaged } = this.parts;
     const held = readHeld(bytes, codecs);
     if (held === undefined) {

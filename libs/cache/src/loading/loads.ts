@@ -99,5 +99,4 @@ export class Loads implements ChangeListener {
     if (this.#failedUntil.size >= MOST_FAILED) this.#failedUntil.clear();
     this.#failedUntil.set(name, performance.now() + forMs);
   }
-
 }

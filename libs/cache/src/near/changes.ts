@@ -45,9 +45,12 @@ export class Watch {
 export class Changes {
   readonly #watches = new Set<Watch>();
   readonly #waiting = new Map<string, Set<() => void>>();
+  readonly #listeners: ChangeListener[] = [];
   #coherent = false;
 
-  constructor(private readonly listeners: readonly ChangeListener[]) {}
+  listen(...listeners: readonly ChangeListener[]): void {
+    this.#listeners.push(...listeners);
+  }
 
   /** Whether every change is told of. */
   get coherent(): boolean {
@@ -90,7 +93,7 @@ export class Changes {
   changed(names: readonly string[]): void {
     for (const name of names) {
       for (const watch of this.#watches) watch.changed(name);
-      for (const listener of this.listeners) listener.changed(name);
+      for (const listener of this.#listeners) listener.changed(name);
       const waiting = this.#waiting.get(name);
       if (waiting !== undefined) for (const wake of waiting) wake();
     }
@@ -99,7 +102,7 @@ export class Changes {
   /** Anything may have changed. */
   flushed(): void {
     for (const watch of this.#watches) watch.forget();
-    for (const listener of this.listeners) listener.forget();
+    for (const listener of this.#listeners) listener.forget();
     for (const waiting of this.#waiting.values()) for (const wake of waiting) wake();
   }
 

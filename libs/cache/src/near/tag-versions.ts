@@ -14,19 +14,16 @@ const MOST_KNOWN = 20_000;
  */
 export class TagVersions implements ChangeListener {
   readonly #known = new Map<string, number>();
+  /** Until when a tag certainly lives, in monotonic ms. */
+  readonly #lives = new Map<string, number>();
   readonly #names = new Map<string, string>();
   #state = 0;
-  #changes!: Changes;
 
   constructor(
     private readonly keys: CacheKeys,
     private readonly store: CacheStore,
+    private readonly changes: Changes,
   ) {}
-
-  /** Whose news these versions live by. */
-  follow(changes: Changes): void {
-    this.#changes = changes;
-  }
 
   /** Another one after every change of any tag. */
   get state(): number {
@@ -37,7 +34,7 @@ export class TagVersions implements ChangeListener {
   match(tags: readonly TagVersion[]): boolean | undefined {
     let known = true;
     for (const { name, version } of tags) {
-      const current = this.#changes.coherent ? this.#known.get(this.#nameOf(name)) : undefined;
+      const current = this.changes.coherent ? this.#known.get(this.#nameOf(name)) : undefined;
       if (current === undefined) known = false;
       else if (current !== version) return false;
     }
@@ -59,7 +56,7 @@ export class TagVersions implements ChangeListener {
    */
   async snapshot(tags: readonly string[], lifeMs: number): Promise<readonly TagVersion[]> {
     const names = ['', ...tags];
-    const known = names.map((name) => (this.#changes.coherent ? this.#alive(name, lifeMs) : undefined));
+    const known = names.map((name) => (this.changes.coherent ? this.#alive(name, lifeMs) : undefined));
     const missing = names.filter((_, index) => known[index] === undefined);
     const made = missing.length === 0 ? [] : await this.#ensure(missing, lifeMs);
     let next = 0;
@@ -78,7 +75,7 @@ export class TagVersions implements ChangeListener {
   async bump(names: readonly string[], lifeMs: number): Promise<void> {
     const tags = names.map((name) => this.#key(name));
     await this.store.bump(tags, lifeMs);
-    this.#changes.changed(tags.map(({ name }) => name));
+    this.changes.changed(tags.map(({ name }) => name));
   }
 
   changed(name: string): void {
@@ -94,9 +91,6 @@ export class TagVersions implements ChangeListener {
     this.#state++;
   }
 
-  /** Until when a tag certainly lives, in monotonic ms. */
-  readonly #lives = new Map<string, number>();
-
   #alive(name: string, lifeMs: number): number | undefined {
     const wire = this.#nameOf(name);
     const until = this.#lives.get(wire);
@@ -105,7 +99,7 @@ export class TagVersions implements ChangeListener {
 
   async #ask(names: readonly string[]): Promise<(number | undefined)[]> {
     const keys = names.map((name) => this.#key(name));
-    const watch = this.#changes.watch();
+    const watch = this.changes.watch();
     try {
       const versions = await this.store.versions(keys);
       for (const [index, { name }] of keys.entries()) {
@@ -120,7 +114,7 @@ export class TagVersions implements ChangeListener {
 
   async #ensure(names: readonly string[], lifeMs: number): Promise<readonly number[]> {
     const keys = names.map((name) => this.#key(name));
-    const watch = this.#changes.watch();
+    const watch = this.changes.watch();
     const askedAt = performance.now();
     try {
       const states = await this.store.ensure(keys, 2 * lifeMs);

@@ -9,6 +9,7 @@ import {
   commitLoad,
   ensureTag,
   expireEntry,
+  putEntry,
   removeEntry,
   renewLease,
 } from './scripts.lua.js';
@@ -64,9 +65,9 @@ export class RedisCacheStore extends CacheStore {
 
   /** One plain command: whatever is written is another version, which keeps loads from overwriting it. */
   async put(entry: Key, bytes: Buffer, lifeMs: number): Promise<void> {
-    await this.commands.write('SET', entry, bytes, 'PX', lifeMs);
-    const channel = this.announceTo();
-    if (channel !== '') await this.commands.write('PUBLISH', channel, entry.name);
+    const heard = this.#heard(entry);
+    if (heard.channel === '') await this.commands.write('SET', entry, bytes, 'PX', lifeMs);
+    else await this.commands.run(putEntry, { entry }, { ...heard, bytes, lifeMs });
   }
 
   remove(slot: Slot): Promise<boolean> {
@@ -76,7 +77,11 @@ export class RedisCacheStore extends CacheStore {
   expire(entry: Key, version: Buffer, freshUntil: number): Promise<boolean> {
     const at = Buffer.allocUnsafe(8);
     at.writeDoubleBE(freshUntil);
-    return this.commands.run(expireEntry, { entry }, { ...this.#heard(entry), version, offset: FRESH_AT, freshUntil: at });
+    return this.commands.run(
+      expireEntry,
+      { entry },
+      { ...this.#heard(entry), version, offset: FRESH_AT, freshUntil: at },
+    );
   }
 
   async versions(tags: readonly Key[]): Promise<(number | undefined)[]> {

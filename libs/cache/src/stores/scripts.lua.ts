@@ -1,7 +1,10 @@
 import { defineScript } from '@roost/redis';
 
-/** Tells those whom the server does not tell of changes. ARGV[1] the channel, empty when the server does · ARGV[2] the name */
-const ANNOUNCE = `if ARGV[1] ~= '' then redis.call('PUBLISH', ARGV[1], ARGV[2]) end`;
+/**
+ * Tells those whom the server does not tell of changes. Until it is known which they are it may be refused.
+ * ARGV[1] the channel, empty when the server does · ARGV[2] the name
+ */
+const ANNOUNCE = `if ARGV[1] ~= '' then redis.pcall('PUBLISH', ARGV[1], ARGV[2]) end`;
 
 /** The server's clock in µs, greater than \`old\`. */
 const NOW_AFTER = `
@@ -27,7 +30,7 @@ export const beginLoad = defineScript('cache.begin', {
     bytes: bytes ?? undefined,
     leased: leased === 1,
     leaseLeftMs: Math.max(left, 0),
-    nowUs: Number(now.latin1Slice()),
+    nowUs: Number(now.toString('latin1')),
   }),
   lua: `
     local t = redis.call('TIME')
@@ -44,6 +47,16 @@ export const beginLoad = defineScript('cache.begin', {
       return { false, 1, 0, now }
     end
     return { false, 0, redis.call('PTTL', KEYS[2]), now }`,
+});
+
+/** Stores a value, and tells of it · O(1) */
+export const putEntry = defineScript('cache.put', {
+  keys: ['entry'],
+  args: [...heard, 'bytes', 'lifeMs'],
+  reply: () => undefined,
+  lua: `
+    redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
+    ${ANNOUNCE}`,
 });
 
 /** Whether the lease is this load's: \`mine()\`. ARGV[3] the token */

@@ -17,7 +17,7 @@ const json: Codec = {
     return Buffer.from(text);
   },
   // No reviver: text that looks like a function, a date or a prototype stays text.
-  decode: (bytes) => freeze(JSON.parse(bytes.utf8Slice(0, bytes.length)) as unknown),
+  decode: (bytes) => freeze(JSON.parse(bytes.toString()) as unknown),
   shareable: true,
 };
 

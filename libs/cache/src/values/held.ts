@@ -27,7 +27,7 @@ export function readHeld(bytes: Buffer, codecs: Codecs): Held | undefined {
   const envelope = readEnvelope(bytes);
   const codec = envelope && codecs.byId(envelope.codec);
   if (envelope === undefined || codec === undefined) return undefined;
-  const version = envelope.version.latin1Slice();
+  const version = envelope.version.toString('latin1');
   try {
     const payload = envelope.compressed ? inflateRawSync(envelope.payload) : envelope.payload;
     if (envelope.failure) return heldFailure(envelope, version, payload);

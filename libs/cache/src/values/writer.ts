@@ -56,7 +56,9 @@ export class Writer {
     }
     if (payload.length > warnValueBytes) {
       this.metrics.large();
-      this.#warn(`A value of ${payload.length} bytes is cached; from \`warnValueBytes\` (${warnValueBytes}) on that is large`);
+      this.#warn(
+        `A value of ${payload.length} bytes is cached; from \`warnValueBytes\` (${warnValueBytes}) on that is large`,
+      );
     }
     return payload;
   }
@@ -69,7 +71,7 @@ export class Writer {
     const { codec } = plan;
     const head = { codec: codec.id, compressed, failure: false, freshUntil, keptUntil, loadedAt: now, loadMs, tags };
     const bytes = writeEnvelope(head, packed);
-    const held = heldValue(head, bytes.latin1Slice(0, VERSION_BYTES), codec, payload);
+    const held = heldValue(head, bytes.toString('latin1', 0, VERSION_BYTES), codec, payload);
     return { bytes, lifeMs: Math.ceil(keptUntil - now), held };
   }
 
