@@ -10,7 +10,6 @@ export const cacheStatus = {
   },
   collapsed: 'roost; fwd=miss; collapsed',
   stored: 'roost; fwd=miss; stored',
-  renewed: 'roost; fwd=stale; stored',
   miss: 'roost; fwd=miss',
   stale: 'roost; fwd=stale',
   requested: 'roost; fwd=request',

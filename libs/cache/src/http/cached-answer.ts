@@ -1,5 +1,5 @@
 import type { CacheResult } from '../cache.options.js';
-import { headerOf, send, setHeader, type HttpExchange } from './http-exchange.js';
+import { headerOf, send, setHeader, textOf, type HeaderValue, type HttpExchange } from './http-exchange.js';
 import type { HttpCachePolicy } from './http-cache.policy.js';
 import type { StoredResponse } from './stored-response.js';
 
@@ -28,7 +28,7 @@ export function answer(
 export function ourHeaders(
   { cacheControl, varyHeader }: HttpCachePolicy,
   { etag, headers }: StoredResponse,
-  vary: unknown,
+  vary: HeaderValue | undefined,
 ): Header[] {
   const ours: Header[] = [['etag', etag]];
   // What the handler has said about other caches stands.
@@ -50,9 +50,9 @@ export function isKnown(
   return tags.some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag);
 }
 
-function varyWith(already: unknown, ours: string): string {
+function varyWith(already: HeaderValue | undefined, ours: string): string {
   if (already === undefined) return ours;
-  const names = `${String(already)}, ${ours}`.split(',').map((name) => name.trim());
+  const names = `${textOf(already)}, ${ours}`.split(',').map((name) => name.trim());
   return names
     .filter((name, at) => names.findIndex((each) => each.toLowerCase() === name.toLowerCase()) === at)
     .join(', ');

@@ -13,7 +13,6 @@ import {
   Post,
   Query,
   Redirect,
-  Req,
   Res,
   StreamableFile,
   UseGuards,
@@ -23,12 +22,19 @@ import {
   type ExecutionContext,
   type NestInterceptor,
 } from '@nestjs/common';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { eventually } from '@roost/testing';
 import { Reflector } from '@nestjs/core';
 import { map, type Observable } from 'rxjs';
 import { CacheResponse } from './cache-response.decorator.js';
 import { HttpCacheInterceptor } from './http-cache.interceptor.js';
-import { adapters, askAndLeave, openTestbed, type Testbed } from './http-cache.testbed.js';
+import { askAndLeave, openTestbed, type Testbed } from './http-cache.testbed.js';
+
+const adapters = [
+  ['Fastify', () => new FastifyAdapter()],
+  ['Express', () => new ExpressAdapter()],
+] as const;
 
 const soon = { within: 2_000, every: 2 };
 

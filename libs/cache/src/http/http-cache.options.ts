@@ -20,8 +20,8 @@ export interface CacheRequest {
 export interface CacheResponseOptions<R = CacheRequest> {
   /** How long a response is fresh. @default that of the module */
   readonly ttl?: Duration;
-  /** How long after its `ttl` it is still served while another request renews it, or when that fails. @default that of the module */
-  readonly grace?: Duration | 0;
+  /** How long after its `ttl` it is still served while another request renews it, or when that fails; or 0. @default that of the module */
+  readonly grace?: Duration;
   /** By which `invalidateTags` finds it. */
   readonly tags?: readonly string[] | ((request: R) => readonly string[]);
   /** `public`: the same response for everybody, whatever credentials a request carries. @default only requests without credentials share */
@@ -40,8 +40,8 @@ export interface CacheResponseOptions<R = CacheRequest> {
   readonly query?: { readonly allow?: readonly string[]; readonly ignore?: readonly string[] };
   /** Stands in the key for path and query. */
   readonly key?: (request: R) => string;
-  /** Tells caches of clients how long they may answer by themselves. @default nothing is told */
-  readonly maxAge?: Duration | 0;
+  /** Tells caches of clients how long they may answer by themselves, or 0. @default nothing is told */
+  readonly maxAge?: Duration;
   /** Tells them how long after that they may while they ask again; needs `maxAge`. */
   readonly staleWhileRevalidate?: Duration;
   /** Tells them how long after that they may when this service fails; needs `maxAge`. */

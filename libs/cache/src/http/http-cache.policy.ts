@@ -92,7 +92,7 @@ function cacheControlOf(options: CacheResponseOptions): string | undefined {
   return directives.length === 0 ? undefined : directives.join(', ');
 }
 
-function seconds(duration: Duration | 0): number {
+function seconds(duration: Duration): number {
   return duration === 0 ? 0 : Math.floor(toMs(duration) / 1_000);
 }
 

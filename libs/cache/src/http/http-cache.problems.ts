@@ -13,7 +13,6 @@ const duration: Check = (value) => {
 };
 const durationOrZero: Check = (value) => (value === 0 ? undefined : duration(value));
 const aFunction = kind('a function', (value) => typeof value === 'function');
-const names = kind('an array of strings', isNames);
 
 /** One row for each option. */
 const checks: Record<keyof CacheResponseOptions, Check> = {

@@ -1,20 +1,19 @@
-import { ConsoleLogger, Module, type INestApplication, type Provider, type Type } from '@nestjs/common';
-import { DiscoveryModule } from '@nestjs/core';
-import { ExpressAdapter } from '@nestjs/platform-express';
-import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { Test } from '@nestjs/testing';
+import {
+  ConsoleLogger,
+  Module,
+  type HttpServer,
+  type INestApplication,
+  type Provider,
+  type Type,
+} from '@nestjs/common';
+import { DiscoveryModule, NestFactory } from '@nestjs/core';
 import { RedisModule } from '@roost/redis';
 import { connect } from 'node:net';
 import { CacheService } from '../cache.service.js';
 import { httpCacheExports, httpCacheProviders } from './http-cache.providers.js';
 import { MapCache } from './map-cache.js';
 
-export const adapters = [
-  ['Fastify', () => new FastifyAdapter()],
-  ['Express', () => new ExpressAdapter()],
-] as const;
-
-/** An application whose cache is a {@link MapCache}. */
+/** An application whose cache is a {@link MapCache}, for specs. */
 export interface Testbed {
   readonly app: INestApplication;
   readonly cache: MapCache;
@@ -30,10 +29,9 @@ export interface Answer {
 }
 
 export interface TestbedOptions {
-  readonly adapter: () => FastifyAdapter | ExpressAdapter;
+  readonly adapter: () => HttpServer;
   readonly controllers?: Type[];
   readonly providers?: Provider[];
-  readonly imports?: never[];
   readonly prepare?: (app: INestApplication) => void;
 }
 
@@ -45,18 +43,13 @@ export async function openTestbed({ adapter, prepare, ...metadata }: TestbedOpti
     exports: [CacheService, ...httpCacheExports],
   })
   class MapCacheModule {}
+  @Module({ imports: [RedisModule.forRoot({}), { module: MapCacheModule, global: true }], ...metadata })
+  class AppModule {}
 
-  const { imports = [], ...own } = metadata;
   const warnings: string[] = [];
   const logger = new ConsoleLogger({ logLevels: [] });
   logger.warn = (message: unknown) => void warnings.push(String(message));
-  const testing = await Test.createTestingModule({
-    imports: [RedisModule.forRoot({}), { module: MapCacheModule, global: true }, ...imports],
-    ...own,
-  })
-    .setLogger(logger)
-    .compile();
-  const app = testing.createNestApplication(adapter() as never);
+  const app = await NestFactory.create(AppModule, adapter() as never, { logger, abortOnError: false });
   prepare?.(app);
   await app.listen(0, '127.0.0.1');
   const { port } = app.getHttpServer().address() as { port: number };
@@ -65,7 +58,7 @@ export async function openTestbed({ adapter, prepare, ...metadata }: TestbedOpti
     cache,
     port,
     warnings,
-    ask: async (path, headers = {}, method = 'GET', body = undefined) => {
+    ask: async (path, headers = {}, method = 'GET', body) => {
       const response = await fetch(`http://127.0.0.1:${port}${path}`, {
         method,
         redirect: 'manual',

@@ -27,7 +27,7 @@ export class HttpCache {
    * answered, so that nothing runs after that.
    */
   admit(policy: HttpCachePolicy, exchange: HttpExchange): true | Promise<true> {
-    const { request, response } = exchange;
+    const { request } = exchange;
     const key = keyOf(policy, request);
     if (typeof key !== 'string') {
       this.reports.notAsked(policy.name, key.because);

@@ -50,6 +50,10 @@ export function headerOf(response: HttpExchange['response'], name: string): Head
   return response.getHeader(name);
 }
 
+export function textOf(value: HeaderValue): string {
+  return typeof value === 'object' ? value.join(', ') : String(value);
+}
+
 /** Express has `header`, too, which also changes content types. */
 export function setHeader(response: HttpExchange['response'], name: string, value: string): void {
   if ('setHeader' in response) response.setHeader(name, value);

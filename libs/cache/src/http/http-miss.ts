@@ -115,8 +115,7 @@ export class Miss {
     { headers }: WholeResponse,
   ): Promise<Amendment> {
     const found = await this.#found.catch(() => undefined); // the response was made all the same
-    const own = found?.source === 'loader';
-    const status = own ? (found.stored ? cacheStatus.stored : cacheStatus.miss) : cacheStatus.stale;
+    const status = found === undefined || found.source === 'loader' ? missOf(found) : cacheStatus.stale;
     const known = isKnown(ifNoneMatch, stored, this.#exchange.request.method);
     return {
       headers: [...ourHeaders(this.#policy, stored, headers.get('vary')), ['cache-status', status]],
@@ -124,6 +123,7 @@ export class Miss {
     };
   }
 
+  /** Something stale is sent rather than the failure. */
   async #whenFailed(): Promise<Amendment> {
     const found = await this.#found.catch(() => undefined); // the failure itself, which is sent
     if (found?.value === undefined || found.source === 'loader') {
@@ -131,7 +131,7 @@ export class Miss {
     }
     const { value, ageMs } = found;
     return {
-      instead: value,
+      instead: { status: value.status, body: value.body, without: this.#policy.headers },
       headers: [
         ...value.headers,
         ...ourHeaders(this.#policy, value, headerOf(rawOf(this.#exchange.response), 'vary')),
@@ -179,4 +179,8 @@ export class Miss {
     this.#ends.uncacheable();
     this.#ends.letPass(cacheStatus.uncacheable);
   }
+}
+
+function missOf(found: Found | undefined): string {
+  return found?.stored === true ? cacheStatus.stored : cacheStatus.miss;
 }

@@ -1,3 +1,4 @@
+import { deserialize, serialize } from 'node:v8';
 import { toMs } from '@roost/redis';
 import type { CacheOptions, CacheResult, CacheSource, Loader } from '../cache.options.js';
 import type { CacheService } from '../cache.service.js';
@@ -70,7 +71,7 @@ export class MapCache implements Pick<CacheService, Used> {
       }),
     );
     const value = await this.#within(loading, controller, options);
-    const codec = (options.codec ?? JSON_CODEC) as Codec<T>;
+    const codec = typeof options.codec === 'object' ? (options.codec as Codec<T>) : V8_CODEC;
     const bytes = skipped || value === undefined ? undefined : codec.encode(value);
     if (bytes === undefined || bytes.length > this.maxValueBytes) {
       return { value, source: 'loader', loadedAtMs: startedAt, ageMs: 0, ttlMs: 0, stored: false };
@@ -118,11 +119,11 @@ export class MapCache implements Pick<CacheService, Used> {
   }
 }
 
-const JSON_CODEC: Codec = {
-  id: 1,
-  name: 'json',
-  encode: (value) => Buffer.from(JSON.stringify(value)),
-  decode: (bytes) => JSON.parse(bytes.toString()) as unknown,
+const V8_CODEC: Codec<never> = {
+  id: 2,
+  name: 'v8',
+  encode: serialize,
+  decode: (bytes) => deserialize(bytes) as never,
   shareable: false,
 };
 

@@ -8,10 +8,16 @@ export interface WholeResponse {
   readonly body: Buffer;
 }
 
-/** What is sent instead of what was captured: header fields besides its own, and a status and body where they differ. */
+/** What is sent instead of what was captured. */
 export interface Amendment {
+  /** Besides those it has. */
   readonly headers: Iterable<readonly [name: string, value: string]>;
-  readonly instead?: { readonly status: number; readonly body: Buffer | undefined };
+  /** Another status and body; those of its headers that tell of the body, or are named here, are left out. */
+  readonly instead?: {
+    readonly status: number;
+    readonly body: Buffer | undefined;
+    readonly without?: Iterable<string>;
+  };
 }
 
 /** Told how a response turned out. */
@@ -93,7 +99,7 @@ class Capture {
       this.#restore();
       delete (raw as { writableEnded?: boolean }).writableEnded;
       const { headers: added = [], instead } = amendment ?? {};
-      if (instead !== undefined) become(raw, instead.status, instead.body);
+      if (instead !== undefined) become(raw, instead);
       for (const [name, value] of added) raw.setHeader(name, value);
       raw.end(instead === undefined ? body : instead.body, callback);
     };
@@ -120,12 +126,11 @@ class Capture {
   }
 }
 
-/** Takes away what told of the body that is not sent. */
-function become(raw: RawResponse, status: number, body: Buffer | undefined): void {
+function become(raw: RawResponse, { status, body, without = [] }: NonNullable<Amendment['instead']>): void {
   for (const name of Object.keys(raw.getHeaders())) if (name.startsWith('content-')) raw.removeHeader(name);
-  raw.removeHeader('transfer-encoding');
+  for (const name of without) raw.removeHeader(name);
   raw.statusCode = status;
-  raw.statusMessage = '';
+  raw.statusMessage = ''; // Node's own for this status
   if (body !== undefined) raw.setHeader('content-length', body.length);
 }
 

@@ -1,5 +1,5 @@
 import type { HttpCachePolicy } from './http-cache.policy.js';
-import type { HeaderValue } from './http-exchange.js';
+import { textOf, type HeaderValue } from './http-exchange.js';
 import type { WholeResponse } from './response-capture.js';
 import { storedResponse, type StoredResponse } from './stored-response.js';
 
@@ -14,7 +14,7 @@ export type Verdict =
  * Whether others may be given a response: nothing that is somebody's own, and nothing that depends on what is not in the
  * key. `Vary: Origin` that stood there before the handler ran is of CORS, which answers each request by itself.
  */
-export function judge(policy: HttpCachePolicy, response: WholeResponse, varyBefore: unknown): Verdict {
+export function judge(policy: HttpCachePolicy, response: WholeResponse, varyBefore: HeaderValue | undefined): Verdict {
   const { status, headers, body } = response;
   const because = personal(headers) ?? varies(policy, headers, namesOf(varyBefore));
   if (because !== undefined) return { kind: 'refused', because };
@@ -40,14 +40,10 @@ function varies({ vary }: HttpCachePolicy, headers: WholeResponse['headers'], be
     : `it depends on ${undeclared.join(', ')} (Vary), which \`vary\` does not name`;
 }
 
-function namesOf(list: unknown): string[] {
+function namesOf(list: HeaderValue | undefined): string[] {
   if (list === undefined) return [];
-  return textOf(list as HeaderValue)
+  return textOf(list)
     .split(',')
     .map((name) => name.trim().toLowerCase())
     .filter((name) => name !== '');
-}
-
-function textOf(value: HeaderValue): string {
-  return typeof value === 'object' ? value.join(', ') : String(value);
 }
