@@ -174,4 +174,13 @@ describe('@CacheResponse among the hooks of Fastify', () => {
     await eventually(() => expect(seen.filter((each) => each.startsWith('onResponse'))).toHaveLength(4), soon);
     expect(seen.at(-1)).toBe('onResponse 304');
   });
+
+  it('lets Fastify answer once while the response is being stored', async () => {
+    await bed.cache.clear();
+    bed.cache.storeMs = 20;
+    seen.length = 0;
+    expect((await bed.ask('/count')).headers['cache-status']).toBe('roost; fwd=miss; stored');
+    bed.cache.storeMs = 0;
+    await eventually(() => expect(seen).toEqual(['onSend', 'onResponse 200']), soon);
+  });
 });

@@ -19,8 +19,9 @@ type Used = 'get' | 'peek' | 'lookup' | 'getOrSet' | 'fetch' | 'expire' | 'delet
 export class MapCache implements Pick<CacheService, Used> {
   readonly entries = new Map<string, Entry>();
   readonly flights = new Map<string, Promise<CacheResult<unknown>>>();
-  /** Of what was not stored. */
   maxValueBytes = Infinity;
+  /** How long it takes to store a value. */
+  storeMs = 0;
 
   get<T>(key: string): Promise<T | undefined> {
     return Promise.resolve(this.peek<T>(key)?.value);
@@ -76,6 +77,7 @@ export class MapCache implements Pick<CacheService, Used> {
     if (bytes === undefined || bytes.length > this.maxValueBytes) {
       return { value, source: 'loader', loadedAtMs: startedAt, ageMs: 0, ttlMs: 0, stored: false };
     }
+    if (this.storeMs > 0) await new Promise((resolve) => setTimeout(resolve, this.storeMs));
     const freshUntilMs = startedAt + ttl;
     const goneAtMs = freshUntilMs + (options.grace ? toMs(options.grace) : 0);
     const entry = { bytes, value: codec.decode(bytes), tags, loadedAtMs: startedAt, freshUntilMs, goneAtMs };

@@ -157,5 +157,5 @@ function fieldsOf(fields: unknown): Iterable<readonly [string, HeaderValue]> {
     const name = String(list[i]).toLowerCase();
     byName.set(name, [...(byName.get(name) ?? []), String(list[i + 1])]);
   }
-  return byName;
+  return [...byName].map(([name, values]) => [name, values.length === 1 ? values[0]! : values] as const);
 }
