@@ -22,7 +22,7 @@ export interface Testbed {
   ask(path: string, headers?: Record<string, string>, method?: string, body?: unknown): Promise<Answer>;
 }
 
-export interface Answer {
+interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
