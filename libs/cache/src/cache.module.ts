@@ -8,6 +8,7 @@ import type { CacheModuleOptions } from './cache.options.js';
 import { CacheRoom } from './cache.room.js';
 import { CacheService } from './cache.service.js';
 import { CachedCheck } from './cached.check.js';
+import { httpCacheExports, httpCacheProviders } from './http/http-cache.providers.js';
 
 const config: FactoryProvider<CacheConfig> = {
   provide: CacheConfig,
@@ -35,9 +36,10 @@ const room: FactoryProvider<CacheRoom> = {
     room,
     CacheMetrics,
     CachedCheck,
+    ...httpCacheProviders,
     { provide: CacheService, inject: [CacheRoom], useFactory: ({ service }: CacheRoom) => service },
   ],
-  exports: [CacheService],
+  exports: [CacheService, ...httpCacheExports],
 })
 export class CacheModule extends ConfigurableModuleClass implements OnApplicationShutdown {
   constructor(private readonly room: CacheRoom) {

@@ -13,6 +13,12 @@ export type { CacheStats } from './cache.stats.js';
 export type { Codec, CodecChoice } from './values/codec.js';
 export type { WarmEntry, WarmOptions, WarmReport } from './warm-up.js';
 
+// HTTP
+export { CacheResponse } from './http/cache-response.decorator.js';
+export { HttpCacheGuard } from './http/http-cache.guard.js';
+export { HttpCacheInterceptor } from './http/http-cache.interceptor.js';
+export type { CacheRequest, CacheResponseOptions } from './http/http-cache.options.js';
+
 // Stores
 export { CacheStore, type Begun, type Commit, type Lease, type TagState } from './stores/cache.store.js';
 export { cacheKeys, type Slot } from './cache.keys.js';

@@ -1,0 +1,29 @@
+import { responseCodec, storedResponse } from './stored-response.js';
+
+describe('a stored response', () => {
+  const type = ['content-type', 'text/plain; charset=utf-8'] as const;
+  const response = storedResponse(203, [type, ['x-name', 'é "quoted"']], Buffer.from([0, 255, 10, 13]));
+
+  it('comes back as it was, byte for byte', () => {
+    const bytes = responseCodec.encode(response);
+    const back = responseCodec.decode(bytes);
+    expect(back).toEqual(response);
+    bytes.fill(1);
+    expect(back.body).toEqual(response.body);
+  });
+
+  it('has a tag of its bytes, their type and their coding', () => {
+    const tag = (headers: [string, string][], body = 'a') => storedResponse(200, headers, Buffer.from(body)).etag;
+    expect(tag([['x-name', 'a']])).toBe(tag([]));
+    expect(new Set([tag([]), tag([], 'b'), tag([[...type]]), tag([['content-encoding', 'br']])]).size).toBe(4);
+  });
+
+  it.each([
+    Buffer.alloc(0),
+    Buffer.from('{}'),
+    Buffer.from([0, 0, 0, 2, 123, 125]),
+    Buffer.from([255, 255, 255, 255, 1]),
+  ])('41: bytes that are not its own throw', (bytes) => {
+    expect(() => responseCodec.decode(bytes)).toThrow(/range|JSON|no stored response|bounds/);
+  });
+});

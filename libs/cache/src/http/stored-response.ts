@@ -1,0 +1,52 @@
+import { createHash } from 'node:crypto';
+import type { Codec } from '../values/codec.js';
+
+/** A response as it was sent, and as it is sent again. */
+export interface StoredResponse {
+  readonly status: number;
+  /** Names in lower case. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** Strong: of these bytes and no others (RFC 9110 §8.8.1). */
+  readonly etag: string;
+  readonly body: Buffer;
+}
+
+const LENGTH_BYTES = 4;
+
+/** Four bytes with the length of the head, the head as JSON, the body as it is. */
+export const responseCodec: Codec<StoredResponse> = {
+  id: 16,
+  name: 'http',
+  // The object is frozen, and nobody who is given it writes into its body.
+  shareable: true,
+  encode({ status, headers, etag, body }) {
+    const head = Buffer.from(JSON.stringify([status, etag, headers]));
+    const length = Buffer.allocUnsafe(LENGTH_BYTES);
+    length.writeUInt32BE(head.length);
+    return Buffer.concat([length, head, body]);
+  },
+  decode(bytes) {
+    const end = LENGTH_BYTES + bytes.readUInt32BE(0);
+    const head: unknown = JSON.parse(bytes.toString('utf8', LENGTH_BYTES, end));
+    if (!isHead(head)) throw new TypeError('These bytes are no stored response.');
+    const [status, etag, headers] = head;
+    // A copy: what was read from a socket may be a part of something larger, which would stay with it.
+    return Object.freeze({ status, etag, headers, body: Buffer.from(bytes.subarray(end)) });
+  },
+};
+
+/** Made once, when the response is stored. */
+export function storedResponse(status: number, headers: StoredResponse['headers'], body: Buffer): StoredResponse {
+  const hash = createHash('sha256').update(body);
+  for (const [name, value] of headers) {
+    // The same body in another coding or of another type is another representation.
+    if (name === 'content-encoding' || name === 'content-type') hash.update(`\0${name}:${value}`);
+  }
+  return Object.freeze({ status, headers, etag: `"${hash.digest('base64url').slice(0, 22)}"`, body });
+}
+
+type Head = readonly [status: number, etag: string, headers: StoredResponse['headers']];
+
+function isHead(head: unknown): head is Head {
+  return Array.isArray(head) && Number.isInteger(head[0]) && typeof head[1] === 'string' && Array.isArray(head[2]);
+}
