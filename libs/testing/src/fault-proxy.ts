@@ -67,6 +67,14 @@ export class FaultProxy {
   }
 
   /**
+   * Delays each piece by what `ms` says then, in order within its connection: news on one overtakes answers on another.
+   * @param options.sparing not on connections that have sent this text since
+   */
+  jitter(ms: () => number, { sparing = '' }: { readonly sparing?: string } = {}): Promise<void> {
+    return this.#switch({ kind: 'jitter', ms, sparing });
+  }
+
+  /**
    * Swallows everything in both directions, without FIN or RST; new connections are accepted and hear nothing.
    * What is swallowed never arrives, and on its connection nothing after it: clients have to notice and reconnect.
    */
