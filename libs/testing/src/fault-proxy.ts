@@ -67,11 +67,11 @@ export class FaultProxy {
   }
 
   /**
-   * Delays each piece by what `ms` says then, in order within its connection: news on one overtakes answers on another.
-   * @param options.sparing not on connections that have sent this text since
+   * Delays each piece by what `ms` says then, in order within its connection: one connection overtakes another.
+   * @param ms is told whether the connection has sent `mark` since
    */
-  jitter(ms: () => number, { sparing = '' }: { readonly sparing?: string } = {}): Promise<void> {
-    return this.#switch({ kind: 'jitter', ms, sparing });
+  jitter(ms: (marked: boolean) => number, mark: string): Promise<void> {
+    return this.#switch({ kind: 'jitter', ms, mark });
   }
 
   /**

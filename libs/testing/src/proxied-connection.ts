@@ -5,7 +5,7 @@ import { Lane } from './lane.js';
 export type Fault =
   | { readonly kind: 'pass' | 'blackhole' | 'refuse' }
   | { readonly kind: 'delay'; readonly ms: number }
-  | { readonly kind: 'jitter'; readonly ms: () => number; readonly sparing: string }
+  | { readonly kind: 'jitter'; readonly ms: (marked: boolean) => number; readonly mark: string }
   | { readonly kind: 'dropReplies'; readonly thenReset: boolean; readonly once: boolean; readonly to: string };
 
 /** What a connection needs of its proxy. */
@@ -28,8 +28,8 @@ export class ProxiedConnection {
   #untold = false;
   /** A request whose reply is to be dropped has passed. */
   #doomed = false;
-  /** What spares it the delays has passed. */
-  #spared = false;
+  /** The text that tells it from others has passed. */
+  #marked = false;
 
   constructor(client: Socket, proxy: ProxySide) {
     this.#client = client;
@@ -85,7 +85,7 @@ export class ProxiedConnection {
   #onRequest(chunk: Buffer): void {
     const fault = this.#proxy.fault();
     this.#doomed ||= fault.kind === 'dropReplies' && chunk.includes(fault.to);
-    this.#spared ||= fault.kind === 'jitter' && fault.sparing !== '' && chunk.includes(fault.sparing);
+    this.#marked ||= fault.kind === 'jitter' && chunk.includes(fault.mark);
     if (this.#dark) this.#requests.lose();
     else this.#requests.carry(chunk, this.#delayMs);
   }
@@ -132,7 +132,7 @@ export class ProxiedConnection {
 
   get #delayMs(): number {
     const fault = this.#proxy.fault();
-    if (fault.kind === 'jitter') return this.#spared ? 0 : fault.ms();
+    if (fault.kind === 'jitter') return fault.ms(this.#marked);
     return fault.kind === 'delay' ? fault.ms : 0;
   }
 }

@@ -12,7 +12,7 @@ export type Wish = Pick<Work, 'verb' | 'names'> & Partial<Pick<Work, 'value' | '
 
 const MOST_DELAY_MS = 5;
 
-/** The nodes, in processes of two, each with a way of its own to Redis: answers come late on it, news at once. */
+/** The nodes, in processes of two, each with a way of its own to Redis: to one of two answers come late, to the other news. */
 export class Crew {
   /** What the processes printed or ended with, which should be nothing. */
   odd = '';
@@ -33,7 +33,7 @@ export class Crew {
       for (let node = 0; node < parts.nodes; node++) {
         const proxy = await FaultProxy.start({ target: parts.server });
         crew.#proxies.push(proxy);
-        await proxy.jitter(() => parts.random.next() * MOST_DELAY_MS, { sparing: 'TRACKING' });
+        await proxy.jitter((news) => (news === (node % 2 === 1) ? parts.random.next() * MOST_DELAY_MS : 0), 'TRACKING');
       }
       const urls = crew.#proxies.map(({ url }) => url);
       const pairs = urls.flatMap((url, index) => (index % 2 === 0 ? [[url, ...urls.slice(index + 1, index + 2)]] : []));

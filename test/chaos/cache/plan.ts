@@ -27,8 +27,12 @@ export type Climate = Partial<Readonly<Record<WeatherName, number>>>;
 
 export const FOREIGN = ['DEL', 'PEXPIRE', 'SET'] as const;
 
-const STEPS = 60;
-const LASTS_MS = 25;
+const STEPS = 100;
+const LASTS_MS = 30;
+
+/** How long loads take at most: some outlast whatever happens meanwhile. */
+const FAST_MS = 6;
+const SLOW_MS = 30;
 
 /** How often each verb comes, of a hundred. */
 const VERBS: Readonly<Record<Step['verb'], number>> = {
@@ -66,7 +70,7 @@ function stepOf(random: Random, nodes: number): Step {
     expire: [key],
     clear: [],
   }[verb];
-  const load = { ms: random.next() * 6, fails: random.chance(0.04) };
+  const load = { ms: random.next() * (random.chance(0.2) ? SLOW_MS : FAST_MS), fails: random.chance(0.04) };
   const step = { atMs: random.next() * LASTS_MS, node: random.between(0, nodes - 1), verb, names, load };
   return random.chance(0.5) && ['delete', 'tags', 'set', 'clear'].includes(verb) ? { ...step, then: key } : step;
 }

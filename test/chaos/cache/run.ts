@@ -18,6 +18,8 @@ export interface RunOptions {
   readonly climate?: Climate;
   /** @default 4 */
   readonly nodes?: number;
+  /** A run that has gone so wrong goes no further. @default 10 */
+  readonly mostViolations?: number;
 }
 
 /** What a run came to. */
@@ -53,12 +55,10 @@ export const TEMPERATE: Climate = {
 
 /** So long news may be under way. */
 const QUIET_MS = 60;
-/** A run that has gone wrong goes no further. */
-const MOST_VIOLATIONS = 10;
 
 /** Lets nodes read and write at random while others interfere, and looks whether anything old is served. */
 export async function run(options: RunOptions): Promise<Outcome> {
-  const { seed, seconds, entry, climate = TEMPERATE, nodes = 4 } = options;
+  const { seed, seconds, entry, climate = TEMPERATE, nodes = 4, mostViolations = 10 } = options;
   const since = performance.now();
   const server = await RedisServer.start({ appendonly: true });
   try {
@@ -69,7 +69,7 @@ export async function run(options: RunOptions): Promise<Outcome> {
       const random = new Random(seed);
       await rounds_.settle();
       const until = performance.now() + seconds * 1_000;
-      while (performance.now() < until && judge.violations.length < MOST_VIOLATIONS) {
+      while (performance.now() < until && judge.violations.length < mostViolations) {
         await rounds_.round(roundOf(random, nodes, climate));
       }
       const { rounds, operations, loads, fenced, seen } = await rounds_.sum();
@@ -109,8 +109,11 @@ class Run {
       ...steps.map((step) => at(step.atMs).then(() => this.#step(step))),
       this.#weather(fates, at),
     ]);
+    const t1 = performance.now();
     await this.settle();
+    const t2 = performance.now();
     await this.#look('final');
+    if (process.env['TIMES']) process.stderr.write(`${fates.map(({name})=>name).join()} steps ${Math.round(t1-began)} settle ${Math.round(t2-t1)} look ${Math.round(performance.now()-t2)}\n`);
     if (foreign !== undefined) await this.#foreign(foreign);
     this.#quietBytes = memoryBytes(this.stage.server);
   }
