@@ -24,7 +24,12 @@ export type Order =
     }
   | { readonly loaded: number; readonly value: number };
 
-/** One read, with the times of its process (monotonic ms). */
+/** Ms of the clock that all processes of a Linux machine share (CLOCK_MONOTONIC). */
+export function clockMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
+/** One read, with its times by {@link clockMs}. */
 export interface Call {
   readonly key: string;
   /** Undefined for a miss. */

@@ -22,7 +22,7 @@ export interface Round {
   readonly foreign: { readonly key: string; readonly how: (typeof FOREIGN)[number] } | undefined;
 }
 
-/** How likely each weather is in a round. */
+/** How often each weather comes in a round: 0.2 is one round of five, 3 is thrice in each. */
 export type Climate = Partial<Readonly<Record<WeatherName, number>>>;
 
 export const FOREIGN = ['DEL', 'PEXPIRE', 'SET'] as const;
@@ -49,10 +49,14 @@ const VERBS: Readonly<Record<Step['verb'], number>> = {
 /** A round as the random numbers want it: fixed before anything of it happens. */
 export function roundOf(random: Random, nodes: number, climate: Climate): Round {
   const steps = Array.from({ length: STEPS }, () => stepOf(random, nodes));
-  const weather = WEATHER.filter((name) => random.chance(climate[name] ?? 0));
+  const weather = WEATHER.flatMap((name) => {
+    const often = climate[name] ?? 0;
+    const times = Math.floor(often) + Number(random.chance(often % 1));
+    return Array.from({ length: times }, () => ({ atMs: random.between(0, LASTS_MS), name }));
+  });
   return {
     steps: steps.toSorted((a, b) => a.atMs - b.atMs),
-    weather: weather.map((name) => ({ atMs: random.between(0, LASTS_MS), name })),
+    weather,
     foreign: random.chance(0.25) ? { key: random.pick(NAMES), how: random.pick(FOREIGN) } : undefined,
   };
 }

@@ -13,7 +13,9 @@ export function tell({ seed, seconds, rounds, operations, checks, loads, fenced,
   const happened = Object.entries(weather)
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, times]) => `${name} ${times}`);
-  const shown = violations.slice(0, SHOWN).map(({ check, message }) => `  ${check}: ${message}`);
+  const shown = violations
+    .slice(0, SHOWN)
+    .flatMap(({ check, message, story }) => [`  ${check}: ${message}`, ...story.map((line) => `    ${line}`)]);
   return [head, ...shown, `  ${happened.join(', ')}`].join('\n');
 }
 

@@ -75,7 +75,7 @@ export async function run(options: RunOptions): Promise<Outcome> {
       const { rounds, operations, loads, fenced, seen } = await rounds_.sum();
       const violations = [...judge.violations];
       await crew.stop();
-      if (crew.odd !== '') violations.push({ check: 'odd', message: crew.odd });
+      if (crew.odd !== '') violations.push({ check: 'odd', message: crew.odd, story: [] });
       const took = (performance.now() - since) / 1_000;
       const { checks } = judge;
       return { seed, seconds: took, rounds, operations, checks, loads, fenced, weather: seen, violations };
@@ -103,6 +103,7 @@ class Run {
 
   async round({ steps, weather: fates, foreign }: Round): Promise<void> {
     this.#rounds++;
+    this.stage.judge.begin();
     const began = performance.now();
     const at = (ms: number) => sleep(Math.max(0, began + ms - performance.now()));
     await Promise.all([
@@ -150,10 +151,12 @@ class Run {
   }
 
   async #weather(fates: Round['weather'], at: (ms: number) => Promise<unknown>): Promise<void> {
+    const { judge } = this.stage;
     // One after the other: a server that is being started is not to be killed.
     for (const { atMs, name } of fates.toSorted((a, b) => a.atMs - b.atMs)) {
       await at(atMs);
       this.#seen[name] = (this.#seen[name] ?? 0) + 1;
+      judge.note(name);
       await weather[name]({ ...this.stage, quietBytes: this.#quietBytes });
     }
   }
@@ -167,7 +170,7 @@ class Run {
     const names = written === undefined ? [step.names[0] ?? 'plain'].filter((name) => NAMES.includes(name)) : step.names;
     if (names.length === 0 && verb !== 'clear') return;
     this.#operations++;
-    const versions = judge.change(written ?? []);
+    const versions = judge.change(written ?? [], `node ${node} begins ${verb} ${names.join()}`);
     this.#write(verb, written ?? [], 1);
     const value = verb === 'set' ? { value: versions.get(names[0]!)! } : {};
     const { calls, doneAt, odd } = await crew.ask(node, { verb, names, load, ...value, ...then });
@@ -217,7 +220,7 @@ class Run {
   /** Somebody who knows nothing of caches writes to Redis. */
   async #foreign({ key, how }: NonNullable<Round['foreign']>): Promise<void> {
     const { server, judge } = this.stage;
-    judge.change([key]);
+    judge.change([key], how);
     const rest = { DEL: [], PEXPIRE: [1], SET: ['no value of a cache'] }[how];
     await server.command(how, entryOf(key), ...rest);
     await sleep(QUIET_MS);

@@ -47,9 +47,9 @@ export const weather: Readonly<Record<WeatherName, (sky: Sky) => Promise<unknown
     await server.command('CLIENT', 'KILL', 'TYPE', 'normal');
     await server.command('CLIENT', 'KILL', 'TYPE', 'pubsub');
   },
-  'foreign-del': ({ server, random }) => server.command('DEL', entryOf(random.pick(NAMES))),
-  'foreign-set': ({ server, random }) => server.command('SET', entryOf(random.pick(NAMES)), 'what is this?'),
-  'foreign-expire': ({ server, random }) => server.command('PEXPIRE', entryOf(random.pick(NAMES)), 3),
+  'foreign-del': (sky) => foreign(sky, 'DEL'),
+  'foreign-set': (sky) => foreign(sky, 'SET', 'what is this?'),
+  'foreign-expire': (sky) => foreign(sky, 'PEXPIRE', 3),
   'evict-tag': ({ server, random }) => server.command('DEL', tagOf(random.pick(['x', 'y']))),
   flushdb: ({ server }) => server.command('FLUSHDB'),
   'freeze-redis': async ({ server, random }) => {
@@ -87,6 +87,12 @@ export function memoryBytes(server: RedisServer): number {
 function memoryOf(server: RedisServer): string {
   const folder = join(server.dir, 'appendonlydir');
   return join(folder, readdirSync(folder).find((name) => name.endsWith('.incr.aof'))!);
+}
+
+async function foreign({ server, random, judge }: Sky, command: string, ...rest: (string | number)[]): Promise<void> {
+  const key = random.pick(NAMES);
+  judge.note(`${command} by somebody else`, key);
+  await server.command(command, entryOf(key), ...rest);
 }
 
 async function killOne({ server, random }: Sky, type: 'normal' | 'pubsub'): Promise<void> {

@@ -4,7 +4,7 @@ import { CacheModule, CacheService, type LoadContext } from '@roost/cache';
 import { RedisConnections, RedisModule } from '@roost/redis';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KEYS, optionsOf, TAGS } from '../keys.js';
-import type { Answer, Call, LoadManner, NodeStatus, Order } from '../messages.js';
+import { type Answer, type Call, clockMs, type LoadManner, type NodeStatus, type Order } from '../messages.js';
 
 type Work = Extract<Order, { readonly verb: unknown }>;
 type Done = Extract<Answer, { readonly calls: unknown }>;
@@ -44,11 +44,11 @@ export class Node {
   async work({ id, verb, names, value, load, then }: Work): Promise<Done> {
     try {
       const calls = await this.#do(verb, names, value, load);
-      const doneAt = performance.now();
+      const doneAt = clockMs();
       if (then !== undefined) calls.push(...(await this.#fetch(then, load)));
       return { id, calls, doneAt, ...(verb === 'status' ? { status: await this.#status() } : {}) };
     } catch (error) {
-      return { id, calls: [], doneAt: performance.now(), odd: (error as Error).stack ?? String(error) };
+      return { id, calls: [], doneAt: clockMs(), odd: (error as Error).stack ?? String(error) };
     }
   }
 
@@ -86,7 +86,7 @@ export class Node {
   }
 
   async #fetch(key: string, load: LoadManner): Promise<Call[]> {
-    const began = performance.now();
+    const began = clockMs();
     try {
       const { value, source } = await this.#cache.fetch(key, this.#loader(key, load), optionsOf(key));
       return [callOf(key, value, source, began)];
@@ -122,7 +122,7 @@ export class Node {
     source: string,
     ask: () => Promise<readonly (Stored | undefined)[]>,
   ): Promise<Call[]> {
-    const began = performance.now();
+    const began = clockMs();
     try {
       const values = await ask();
       return names.map((key, index) => callOf(key, values[index], source, began));
@@ -142,5 +142,5 @@ export class Node {
 
 function callOf(key: string, stored: Stored | undefined, source: string, began: number): Call {
   if (stored !== undefined && stored.key !== key) throw new Error(`${key} was answered with ${JSON.stringify(stored)}`);
-  return { key, value: stored?.n, source, began, ended: performance.now() };
+  return { key, value: stored?.n, source, began, ended: clockMs() };
 }
