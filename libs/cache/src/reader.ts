@@ -104,6 +104,8 @@ export class Reader implements ChangeListener {
   }
 
   changed(name: string): void {
+    // A read may have compared its tags already, and wait for the answer: which ones it has is not known here.
+    if (name.startsWith(this.parts.keys.prefixes.tags)) return this.#reads.clear();
     this.#reads.delete(name);
     this.parts.near.drop(name);
   }
