@@ -82,7 +82,8 @@ export class Crew {
     const env = { PATH, HOME, NODE_ENV: 'production' };
     const child = fork(entry, urls, { execArgv: [], env, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
     this.#children.push(child);
-    for (const stream of [child.stdout!, child.stderr!]) stream.on('data', (text: Buffer) => (this.odd += String(text)));
+    for (const stream of [child.stdout!, child.stderr!])
+      stream.on('data', (text: Buffer) => (this.odd += String(text)));
     const ready = new Promise<void>((resolve, reject) => {
       child.on('message', (answer: Answer) => {
         if ('ready' in answer) resolve();

@@ -71,7 +71,11 @@ export class Judge {
 
   /** Judges what a node answered while others write. */
   called(node: number, { key, value, source, began, ended }: Call): void {
-    this.note(`node ${node}: ${value ?? 'nothing'} from ${source}, asked for ${(ended - began).toFixed(1)} ms before`, key, ended);
+    this.note(
+      `node ${node}: ${value ?? 'nothing'} from ${source}, asked for ${(ended - began).toFixed(1)} ms before`,
+      key,
+      ended,
+    );
     if (value === undefined || this.#lossy) return;
     this.checks++;
     const told = (least: number) => `node ${node}: ${key} is ${value} from ${source}, expected at least ${least}`;
@@ -105,7 +109,11 @@ export class Judge {
   #add(check: Violation['check'], message: string, key?: string): void {
     const known = this.#story.filter((line) => line.key === undefined || line.key === key);
     const last = known.toSorted((a, b) => a.at - b.at).slice(-LONGEST_STORY);
-    this.violations.push({ check, message, story: last.map(({ at, text }) => `${(at - clockMs()).toFixed(1)} ms ${text}`) });
+    this.violations.push({
+      check,
+      message,
+      story: last.map(({ at, text }) => `${(at - clockMs()).toFixed(1)} ms ${text}`),
+    });
   }
 }
 

@@ -4,7 +4,17 @@ import type { Outcome } from './run.js';
 const SHOWN = 6;
 
 /** What a run came to, in a few lines. */
-export function tell({ seed, seconds, rounds, operations, checks, loads, fenced, weather, violations }: Outcome): string {
+export function tell({
+  seed,
+  seconds,
+  rounds,
+  operations,
+  checks,
+  loads,
+  fenced,
+  weather,
+  violations,
+}: Outcome): string {
   const head = [
     `seed ${seed}: ${violations.length === 0 ? 'ok' : `FAILED (${violations.length})`}`,
     `${Math.round(seconds)} s, ${rounds} rounds, ${operations} operations, ${checks} checks`,
@@ -25,7 +35,9 @@ export function toTable(outcomes: readonly Outcome[]): string {
   const rows = outcomes.map((outcome) => {
     const faults = Object.values(outcome.weather).reduce((sum, times) => sum + times, 0);
     const { seed, seconds, rounds, operations, loads, fenced, checks, violations } = outcome;
-    return [seed, Math.round(seconds), rounds, operations, faults, loads, fenced, checks, violations.length].map(String);
+    return [seed, Math.round(seconds), rounds, operations, faults, loads, fenced, checks, violations.length].map(
+      String,
+    );
   });
   return table(head, rows);
 }

@@ -106,15 +106,9 @@ class Run {
     this.stage.judge.begin();
     const began = performance.now();
     const at = (ms: number) => sleep(Math.max(0, began + ms - performance.now()));
-    await Promise.all([
-      ...steps.map((step) => at(step.atMs).then(() => this.#step(step))),
-      this.#weather(fates, at),
-    ]);
-    const t1 = performance.now();
+    await Promise.all([...steps.map((step) => at(step.atMs).then(() => this.#step(step))), this.#weather(fates, at)]);
     await this.settle();
-    const t2 = performance.now();
     await this.#look('final');
-    if (process.env['TIMES']) process.stderr.write(`${fates.map(({name})=>name).join()} steps ${Math.round(t1-began)} settle ${Math.round(t2-t1)} look ${Math.round(performance.now()-t2)}\n`);
     if (foreign !== undefined) await this.#foreign(foreign);
     this.#quietBytes = memoryBytes(this.stage.server);
   }
@@ -167,7 +161,8 @@ class Run {
     const then = step.then === undefined ? {} : { then: step.then };
     const written = this.#written(step);
     const verb = written === undefined ? 'fetch' : step.verb;
-    const names = written === undefined ? [step.names[0] ?? 'plain'].filter((name) => NAMES.includes(name)) : step.names;
+    const names =
+      written === undefined ? [step.names[0] ?? 'plain'].filter((name) => NAMES.includes(name)) : step.names;
     if (names.length === 0 && verb !== 'clear') return;
     this.#operations++;
     const versions = judge.change(written ?? [], `node ${node} begins ${verb} ${names.join()}`);

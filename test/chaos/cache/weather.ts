@@ -86,7 +86,10 @@ export function memoryBytes(server: RedisServer): number {
 
 function memoryOf(server: RedisServer): string {
   const folder = join(server.dir, 'appendonlydir');
-  return join(folder, readdirSync(folder).find((name) => name.endsWith('.incr.aof'))!);
+  return join(
+    folder,
+    readdirSync(folder).find((name) => name.endsWith('.incr.aof'))!,
+  );
 }
 
 async function foreign({ server, random, judge }: Sky, command: string, ...rest: (string | number)[]): Promise<void> {

@@ -34,14 +34,21 @@ async function main(args: string[]): Promise<void> {
   for (const mutant of wanted) {
     process.stdout.write(`\n${mutant.name}: ${mutant.what}\n`);
     const { climate } = mutant;
-    const outcome = await run({ seed: SEED, seconds: LONGEST_S, entry: entries.get(mutant)!, climate, mostViolations: 1 });
+    const outcome = await run({
+      seed: SEED,
+      seconds: LONGEST_S,
+      entry: entries.get(mutant)!,
+      climate,
+      mostViolations: 1,
+    });
     process.stdout.write(`mutated, ${tell(outcome)}\n`);
     trials.push({ mutant, outcome, sound: values['skip-sound'] ? undefined : await passes(outcome, mutant, sound) });
   }
   const found = toTable(trials);
   process.stdout.write(`\n${found}\n`);
   if (values.write) results.save('mutants', `npm run chaos:cache:mutants -- ${args.join(' ')}`, found);
-  if (trials.some(({ outcome, sound: well }) => outcome.violations.length === 0 || well === false)) process.exitCode = 1;
+  if (trials.some(({ outcome, sound: well }) => outcome.violations.length === 0 || well === false))
+    process.exitCode = 1;
 }
 
 /** The worker to start. */

@@ -17,7 +17,11 @@ export const mutants: readonly Mutant[] = [
     name: 'm1',
     what: 'a load stores its result without looking for its lease, or what is there meanwhile',
     edits: [
-      edit('stores/scripts.lua.js', "if not mine(KEYS[2]) then return 0 end\n    redis.call('DEL', KEYS[2])\n    local there", 'local there'),
+      edit(
+        'stores/scripts.lua.js',
+        "if not mine(KEYS[2]) then return 0 end\n    redis.call('DEL', KEYS[2])\n    local there",
+        'local there',
+      ),
       edit('stores/scripts.lua.js', "if type(there) == 'string' and there ~= ARGV[4] then return 0 end", ''),
     ],
     climate: {},
@@ -25,7 +29,13 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'm2',
     what: 'an answer is kept although news of its key have overtaken it',
-    edits: [edit('near/changes.js', "this.changes.coherent && !this.#allDirty && this.#dirty?.has(name) !== true", 'this.changes.coherent')],
+    edits: [
+      edit(
+        'near/changes.js',
+        'this.changes.coherent && !this.#allDirty && this.#dirty?.has(name) !== true',
+        'this.changes.coherent',
+      ),
+    ],
     climate: {},
   },
   {

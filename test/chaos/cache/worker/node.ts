@@ -56,7 +56,12 @@ export class Node {
     return this.app.close();
   }
 
-  async #do(verb: Work['verb'], names: readonly string[], value: number | undefined, load: LoadManner): Promise<Call[]> {
+  async #do(
+    verb: Work['verb'],
+    names: readonly string[],
+    value: number | undefined,
+    load: LoadManner,
+  ): Promise<Call[]> {
     const key = names[0] ?? '';
     switch (verb) {
       case 'fetch':
