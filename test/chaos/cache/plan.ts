@@ -25,7 +25,7 @@ export interface Round {
 /** How often each weather comes in a round: 0.2 is one round of five, 3 is thrice in each. */
 export type Climate = Partial<Readonly<Record<WeatherName, number>>>;
 
-export const FOREIGN = ['DEL', 'PEXPIRE', 'SET'] as const;
+const FOREIGN = ['DEL', 'PEXPIRE', 'SET'] as const;
 
 /** How many steps in which time: mostly all at once, now and then for as long as a node that was cut off stays so. */
 const SHORT = { steps: 80, lastsMs: 25 } as const;

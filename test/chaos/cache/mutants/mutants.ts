@@ -91,12 +91,6 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'm11',
-    what: 'a question that compared its tags before one was invalidated is joined after it',
-    edits: [edit('reader.js', 'return this.#reads.clear();', 'return;')],
-    climate: { 'foreign-touch': 1 },
-  },
-  {
-    name: 'm12',
     what: 'what Redis says is kept although it has not heard of an invalidation',
     edits: [edit('near/changes.js', '!this.changes.behind && ', '')],
     climate: { 'kill-writes': 1, 'foreign-touch': 1 },
