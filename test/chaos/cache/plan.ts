@@ -11,7 +11,7 @@ export interface Step {
   readonly verb: Exclude<Verb, 'status'>;
   readonly names: readonly string[];
   readonly load: LoadManner;
-  readonly then?: string;
+  readonly next?: string;
 }
 
 /** What happens between two silences. */
@@ -88,16 +88,16 @@ function stepOf(random: Random, nodes: number, lastsMs: number): Step {
     names,
     load: loadOf(random),
   };
-  return random.chance(0.5) && ['delete', 'tags', 'set', 'clear'].includes(verb) ? { ...step, then: key } : step;
+  return random.chance(0.5) && ['delete', 'tags', 'set', 'clear'].includes(verb) ? { ...step, next: key } : step;
 }
 
 function finaleOf(random: Random, nodes: number, key: string, lastsMs: number): Step[] {
   const { tags } = KEYS[key]!;
-  const change: Pick<Step, 'verb' | 'names' | 'then'> = {
+  const change: Pick<Step, 'verb' | 'names' | 'next'> = {
     ...(tags.length > 0 && random.chance(0.4)
       ? { verb: 'tags', names: [random.pick(tags)] }
       : { verb: 'delete', names: [key] }),
-    ...(random.chance(0.4) ? { then: key } : {}),
+    ...(random.chance(0.4) ? { next: key } : {}),
   };
   const at = (least: number, most: number) => lastsMs + least + random.next() * (most - least);
   const readers = Array.from({ length: nodes }, (_, node) => node).filter(() => random.chance(0.6));

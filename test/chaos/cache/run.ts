@@ -160,7 +160,7 @@ class Run {
   async #step(step: Step): Promise<void> {
     const { crew, judge } = this.stage;
     const { node, load } = step;
-    const then = step.then === undefined ? {} : { then: step.then };
+    const next = step.next === undefined ? {} : { next: step.next };
     const written = this.#written(step);
     const verb = written === undefined ? 'fetch' : step.verb;
     const names =
@@ -170,7 +170,7 @@ class Run {
     const versions = judge.change(written ?? [], `node ${node} begins ${verb} ${names.join()}`);
     this.#write(verb, written ?? [], 1);
     const value = verb === 'set' ? { value: versions.get(names[0]!)! } : {};
-    const { calls, doneAt, odd } = await crew.ask(node, { verb, names, load, ...value, ...then });
+    const { calls, doneAt, odd } = await crew.ask(node, { verb, names, load, ...value, ...next });
     this.#write(verb, written ?? [], -1);
     if (odd !== undefined) judge.odd(`node ${node}: ${verb} ${names.join()}: ${odd}`);
     judge.resolved(node, versions, doneAt);
