@@ -31,7 +31,7 @@ const FOREIGN = ['DEL', 'PEXPIRE', 'SET'] as const;
 const SHORT = { steps: 80, lastsMs: 25 } as const;
 const LONG = { steps: 300, lastsMs: 2_000 } as const;
 /** At its end some keys are invalidated once more, while others read them: what goes wrong then stays to be seen. */
-const FINALE_MS = 6;
+const FINALE_MS = 7;
 
 /** How long loads take at most: some outlast whatever happens meanwhile. */
 const FAST_MS = 6;
@@ -102,8 +102,8 @@ function finaleOf(random: Random, nodes: number, key: string, lastsMs: number): 
   const at = (least: number, most: number) => lastsMs + least + random.next() * (most - least);
   const readers = Array.from({ length: nodes }, (_, node) => node).filter(() => random.chance(0.6));
   return [
-    ...readers.map((node): Step => ({ atMs: at(0, 4), node, verb: 'fetch', names: [key], load: loadOf(random) })),
-    { atMs: at(1, FINALE_MS), node: random.between(0, nodes - 1), ...change, load: loadOf(random) },
+    ...readers.map((node): Step => ({ atMs: at(0, 2), node, verb: 'fetch', names: [key], load: loadOf(random) })),
+    { atMs: at(3, FINALE_MS), node: random.between(0, nodes - 1), ...change, load: loadOf(random) },
   ];
 }
 
