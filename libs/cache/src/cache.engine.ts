@@ -101,7 +101,8 @@ export class CacheEngine {
     const { name } = slot.entry;
     let seen: Seen = NOTHING_SEEN;
     let flight = loads.running(name, key);
-    if (flight === undefined) {
+    // What a load found before it began may be void for those who come later: they look for themselves.
+    if (flight === undefined || flight.journey.seen.held !== undefined) {
       const found = this.parts.reader.near(key);
       const asked =
         found === undefined ? await this.seen(key, slot) : { held: found.held, version: found.held.version };
@@ -111,10 +112,11 @@ export class CacheEngine {
         seen.held && this.#fresh<T>(seen.held, found ? 'near' : 'redis', { key, slot, plan, loader, beganAt });
       if (fresh !== undefined) return fresh;
       flight = loads.running(name, key); // somebody may have begun meanwhile
-    } else seen = flight.journey.seen;
+    }
     const stale = seen.held?.failure === undefined ? seen.held : undefined;
     if (stale !== undefined && loads.failedLately(name)) return this.#stale<T>(stale, beganAt);
-    flight ??= loads.start({ key, slot, plan, loader, seen, alone: false, background: false });
+    // An invalidation that came meanwhile may be pending.
+    flight ??= loads.start({ key, slot, plan, loader, seen, alone: !this.reachable(key), background: false });
     let landing: Landing | undefined;
     try {
       landing = await waitFor(flight, plan, stale);
