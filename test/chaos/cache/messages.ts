@@ -44,7 +44,8 @@ export interface Call {
 export interface NodeStatus {
   readonly coherent: boolean;
   readonly pending: number;
-  readonly backend: string;
+  /** Whether everything is asked of Redis again: after a break it comes back by steps. */
+  readonly whole: boolean;
   readonly loads: number;
   readonly fenced: number;
 }

@@ -119,7 +119,7 @@ class Rounds {
     const { judge } = this.stage;
     const calm = async () => {
       const all = await this.#statuses();
-      return all.every(({ coherent, pending, backend }) => coherent && pending === 0 && backend === 'redis');
+      return all.every(({ coherent, pending, whole }) => coherent && pending === 0 && whole);
     };
     try {
       await eventually(calm, { within: 10_000, every: 10 });
@@ -228,7 +228,7 @@ class Rounds {
     const { crew, nodes } = this.stage;
     const all = Array.from({ length: nodes }, (_, node) => crew.ask(node, { verb: 'status', names: [] }));
     return (await Promise.all(all)).map(
-      ({ status }) => status ?? { coherent: true, pending: 0, backend: 'redis', loads: 0, fenced: 0 },
+      ({ status }) => status ?? { coherent: true, pending: 0, whole: true, loads: 0, fenced: 0 },
     );
   }
 }

@@ -140,8 +140,9 @@ export class Node {
   async #status(): Promise<NodeStatus> {
     await sleep(5); // what has arrived meanwhile is read
     const { near, pendingInvalidations, loads, fenced } = this.#cache.stats();
-    const backend = this.#connections.get().backend.current;
-    return { coherent: near.coherent, pending: pendingInvalidations, backend, loads: loads.ok, fenced };
+    const { read, write } = this.#connections.get().backend.state();
+    const whole = read === 'closed' && write === 'closed';
+    return { coherent: near.coherent, pending: pendingInvalidations, whole, loads: loads.ok, fenced };
   }
 }
 
