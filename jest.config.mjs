@@ -23,7 +23,7 @@ export default {
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1',
     '^@roost/([^/]+)$': '<rootDir>/libs/$1/src/index.ts',
-    '^@roost/([^/]+)/(testing|throttler)$': '<rootDir>/libs/$1/src/$2.ts',
+    '^@roost/([^/]+)/(testing|throttler|cache-manager|graphql)$': '<rootDir>/libs/$1/src/$2.ts',
   },
   modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/(libs|apps)/[^/]+/dist'],
   maxWorkers: 2,
