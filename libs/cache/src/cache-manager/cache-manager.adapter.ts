@@ -1,5 +1,6 @@
 import { KeyvAdapter, type CacheManagerStore } from 'cache-manager';
 import { redisInsStore } from 'cache-manager-ioredis-yet';
+import { show } from '@roost/redis';
 import type { StoredData } from 'keyv';
 import { cacheManagerKey, keyInName, startOfNamespace } from './cache-manager.keys.js';
 import { looksLikeSeconds, secondsWarning } from './cache-manager.options.js';
@@ -76,7 +77,8 @@ export class CacheManagerAdapter extends KeyvAdapter {
 
   /** Removes what the namespace holds, and nothing else. */
   override async clear(): Promise<void> {
-    if (!this.namespace) throw new Error('Refused to clear a Redis that others use, too: this Keyv has no `namespace`.');
+    if (!this.namespace)
+      throw new Error('Refused to clear a Redis that others use, too: this Keyv has no `namespace`.');
     await this.entries.clear(startOfNamespace(this.namespace));
   }
 
@@ -121,7 +123,7 @@ export class CacheManagerAdapter extends KeyvAdapter {
       return new RangeError(`The value takes ${text.length} characters, more than ${this.options.maxValueLength}.`);
     }
     if (ttl === undefined || (typeof ttl === 'number' && Number.isFinite(ttl) && ttl > 0)) return undefined;
-    return new RangeError(`Expected a ttl in milliseconds, got ${String(ttl)} (${typeof ttl}).`);
+    return new RangeError(`Expected a ttl in milliseconds, got ${show(ttl)}.`);
   }
 
   #lookAt(ttl: number): void {

@@ -29,9 +29,7 @@ const entries: FactoryProvider<Entries> = {
   inject: [CacheManagerConfig, RedisConnections],
   useFactory: ({ connection: name, timeoutMs, memoryMaxBytes }: CacheManagerConfig, connections: RedisConnections) => {
     const connection = connections.get(name);
-    return connection.backend.configured
-      ? new RedisEntries(connection, timeoutMs)
-      : new MemoryEntries(memoryMaxBytes);
+    return connection.backend.configured ? new RedisEntries(connection, timeoutMs) : new MemoryEntries(memoryMaxBytes);
   },
 };
 

@@ -42,7 +42,10 @@ export class CacheManagerConfig {
 
   /** @throws InvalidOptionsError that names every problem at once. */
   constructor(options: RoostCacheManagerOptions) {
-    const given = { ...DEFAULTS, ...Object.fromEntries(Object.entries(options).filter(([, each]) => each !== undefined)) };
+    const given = {
+      ...DEFAULTS,
+      ...Object.fromEntries(Object.entries(options).filter(([, each]) => each !== undefined)),
+    };
     const { ttl, namespace, connection, timeoutMs, refreshThreshold }: RoostCacheManagerOptions = given;
     const problems = Object.keys(options)
       .filter((name) => !KNOWN.includes(name))

@@ -15,7 +15,7 @@ let ran = 0;
 /** The suite is written for vitest, which hands `expect` to each test. */
 const jestAsVitest = {
   it: (name: string, run: (context: { expect: typeof expect }) => unknown) =>
-    it(name, async () => {
+    it(`${name}`, async () => {
       ran++;
       await run({ expect });
     }),
