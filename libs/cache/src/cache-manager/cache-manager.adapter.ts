@@ -8,8 +8,8 @@ import type { Entries } from './entries.js';
 import { Unwritable } from './keyv-format.js';
 
 export interface CacheManagerAdapterOptions {
-  /** A text that is longer is not stored, in characters. */
-  readonly maxValueLength: number;
+  /** A text that is longer is not stored, in bytes. */
+  readonly maxValueBytes: number;
   /** Told once of a lifetime that looks like seconds. */
   readonly warn: (message: string) => void;
 }
@@ -82,7 +82,7 @@ export class CacheManagerAdapter extends KeyvAdapter {
     await this.entries.clear(startOfNamespace(this.namespace));
   }
 
-  /** Keys and texts; keys that are too long to stand in Redis are left out. */
+  /** Keys and texts, without keys that are too long to stand in Redis. Rejects when it is lost. */
   async *iterator(namespace = this.namespace): AsyncGenerator<[string, string], void> {
     if (!namespace) return;
     for await (const names of this.entries.scan(startOfNamespace(namespace))) {
@@ -119,9 +119,9 @@ export class CacheManagerAdapter extends KeyvAdapter {
   #problemOf(text: unknown, ttl: unknown): Error | undefined {
     if (text instanceof Unwritable) return new TypeError('The value is no JSON.', { cause: text.cause });
     if (typeof text !== 'string') return new TypeError('Expected a text: Keyv has to serialize what it stores here.');
-    if (text.length > this.options.maxValueLength) {
-      return new RangeError(`The value takes ${text.length} characters, more than ${this.options.maxValueLength}.`);
-    }
+    const bytes = Buffer.byteLength(text);
+    const { maxValueBytes } = this.options;
+    if (bytes > maxValueBytes) return new RangeError(`The value takes ${bytes} bytes, more than ${maxValueBytes}.`);
     if (ttl === undefined || (typeof ttl === 'number' && Number.isFinite(ttl) && ttl > 0)) return undefined;
     return new RangeError(`Expected a ttl in milliseconds, got ${show(ttl)}.`);
   }

@@ -1,7 +1,10 @@
 import { defineKey } from '@roost/redis';
 
-/** What `CACHE_MANAGER` stores; its lifetime is the caller's, and this at most. */
-export const cacheManagerKey = defineKey('cache-manager:{namespace}:{key}', { ttl: '366d', maxBytes: 262_144 });
+/**
+ * What `CACHE_MANAGER` stores. Its lifetime is the caller's, and this at most; its text is JSON in JSON, where what
+ * `maxValueBytes` allows may take twice as much.
+ */
+export const cacheManagerKey = defineKey('cache-manager:{namespace}:{key}', { ttl: '366d', maxBytes: 524_288 });
 
 /** Every kind of key of `CACHE_MANAGER`. */
 export const cacheManagerKeys = [cacheManagerKey];

@@ -1,6 +1,6 @@
 import { Inject, Module, type DynamicModule, type FactoryProvider, type OnApplicationShutdown } from '@nestjs/common';
 import { CacheModule, type CacheOptions } from '@nestjs/cache-manager';
-import { RedisConnections } from '@roost/redis';
+import { HealthRegistry, RedisConnections } from '@roost/redis';
 import { Keyv } from 'keyv';
 import { CacheManagerAdapter } from './cache-manager.adapter.js';
 import { CacheManagerLog } from './cache-manager.log.js';
@@ -26,10 +26,15 @@ const config: FactoryProvider<CacheManagerConfig> = {
 
 const entries: FactoryProvider<Entries> = {
   provide: ENTRIES,
-  inject: [CacheManagerConfig, RedisConnections],
-  useFactory: ({ connection: name, timeoutMs, memoryMaxBytes }: CacheManagerConfig, connections: RedisConnections) => {
-    const connection = connections.get(name);
-    return connection.backend.configured ? new RedisEntries(connection, timeoutMs) : new MemoryEntries(memoryMaxBytes);
+  inject: [CacheManagerConfig, RedisConnections, HealthRegistry],
+  useFactory: (config: CacheManagerConfig, connections: RedisConnections, health: HealthRegistry) => {
+    const { timeoutMs, memoryMaxBytes } = config;
+    const connection = connections.get(config.connection);
+    const entries = connection.backend.configured
+      ? new RedisEntries(connection, timeoutMs)
+      : new MemoryEntries(memoryMaxBytes);
+    health.contribute('cache-manager', () => entries.report());
+    return entries;
   },
 };
 
@@ -41,8 +46,8 @@ const cacheModule = CacheModule.registerAsync({
     await checkKeyv();
     const log = new CacheManagerLog();
     for (const warning of config.warnings) log.warn(warning);
-    const { namespace, ttlMs: ttl, maxValueLength, refreshThresholdMs: refreshThreshold } = config;
-    const store = new CacheManagerAdapter(entries, { maxValueLength, warn: log.warn });
+    const { namespace, ttlMs: ttl, maxValueBytes, refreshThresholdMs: refreshThreshold } = config;
+    const store = new CacheManagerAdapter(entries, { maxValueBytes, warn: log.warn });
     // The adapter writes the namespace before each key; Keyv would take the key `app:x` for `x` of the namespace `app`.
     const keyv = new Keyv({ store, namespace, useKeyPrefix: false, ttl, ...keyvFormat });
     keyv.on('error', log.failed);

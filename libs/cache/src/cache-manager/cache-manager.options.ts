@@ -12,8 +12,8 @@ export interface RoostCacheManagerOptions {
   readonly timeoutMs?: number;
   /** `wrap` loads anew in the background when less is left of a value's lifetime. @default never */
   readonly refreshThreshold?: Duration;
-  /** A value whose text is longer is not stored, in characters. @default 262144 */
-  readonly maxValueLength?: number;
+  /** A value whose text is longer is not stored, in bytes. @default 262144 (256 KiB) */
+  readonly maxValueBytes?: number;
   /** What values in this process may take, in bytes; only without Redis. @default 33554432 (32 MiB) */
   readonly memoryMaxBytes?: number;
 }
@@ -22,7 +22,7 @@ const DEFAULTS = {
   ttl: '5m',
   namespace: 'app',
   connection: 'default',
-  maxValueLength: 262_144,
+  maxValueBytes: 262_144,
   memoryMaxBytes: 33_554_432,
 } as const satisfies RoostCacheManagerOptions;
 
@@ -35,7 +35,7 @@ export class CacheManagerConfig {
   readonly connection: string;
   readonly timeoutMs: number | undefined;
   readonly refreshThresholdMs: number | undefined;
-  readonly maxValueLength: number;
+  readonly maxValueBytes: number;
   readonly memoryMaxBytes: number;
   /** What is allowed and yet looks like a mistake. */
   readonly warnings: readonly string[];
@@ -58,7 +58,7 @@ export class CacheManagerConfig {
         return NaN;
       }
     };
-    const whole = (name: 'timeoutMs' | 'maxValueLength' | 'memoryMaxBytes', most: number) => {
+    const whole = (name: 'timeoutMs' | 'maxValueBytes' | 'memoryMaxBytes', most: number) => {
       const value: unknown = (given as RoostCacheManagerOptions)[name];
       if (!Number.isSafeInteger(value) || (value as number) <= 0 || (value as number) > most) {
         problems.push(`Expected \`${name}\` to be an integer from 1 to ${most}, got ${show(value)}`);
@@ -68,7 +68,7 @@ export class CacheManagerConfig {
     this.ttlMs = ms('ttl', ttl!);
     this.refreshThresholdMs = refreshThreshold === undefined ? undefined : ms('refreshThreshold', refreshThreshold);
     this.timeoutMs = timeoutMs === undefined ? undefined : whole('timeoutMs', 300_000);
-    this.maxValueLength = whole('maxValueLength', 536_870_912);
+    this.maxValueBytes = whole('maxValueBytes', 536_870_912);
     this.memoryMaxBytes = whole('memoryMaxBytes', Number.MAX_SAFE_INTEGER);
     this.namespace = namespace!;
     this.connection = connection!;

@@ -1,7 +1,7 @@
 import { Cache } from '@nestjs/cache-manager';
 import { Logger } from '@nestjs/common';
 import { Test, type TestingModule } from '@nestjs/testing';
-import { Backend, RedisModule } from '@roost/redis';
+import { Backend, HealthRegistry, RedisModule } from '@roost/redis';
 import { eventually, RedisServer } from '@roost/testing';
 import { RoostCacheManagerModule } from '../cache-manager.js';
 import type { RoostCacheManagerOptions } from './cache-manager.options.js';
@@ -45,6 +45,10 @@ async function open(options?: RoostCacheManagerOptions, redis?: object): Promise
   await app.init();
   cache = app.get(Cache);
   backend = app.get(Backend);
+}
+
+function health() {
+  return app!.get(HealthRegistry).reports()['cache-manager'];
 }
 
 /** Every operation, one after the other: what each gave, and how long it took. */
@@ -161,6 +165,7 @@ describe('CACHE_MANAGER without its Redis', () => {
     }, SOON);
     await cache.set('replaced', 'new');
     await cache.mdel(['removed']);
+    expect(health()).toEqual({ status: 'degraded', backend: 'memory', inDoubt: 3 });
     server.thaw();
     await eventually(async () => expect(await cache.get('kept')).toBe('old'), SOON);
     for (const key of ['deleted', 'replaced', 'removed']) expect([key, await cache.get(key)]).toEqual([key, undefined]);
@@ -168,6 +173,7 @@ describe('CACHE_MANAGER without its Redis', () => {
       async () => expect(await server.keys('roost:cache-manager:*')).toEqual(['roost:cache-manager:app:kept']),
       SOON,
     );
+    await eventually(() => expect(health()).toEqual({ status: 'up', backend: 'redis', inDoubt: 0 }), SOON);
     await cache.set('replaced', 'newer');
     expect(await cache.get('replaced')).toBe('newer');
   });

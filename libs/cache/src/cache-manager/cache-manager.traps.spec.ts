@@ -239,7 +239,7 @@ describe.each(places)('CACHE_MANAGER over %s', (place, redis) => {
     await cache.set('long', 'short');
     await cache.set('long', 'x'.repeat(300_000));
     expect(await cache.get('long')).toBeUndefined();
-    expect(errors.map(({ message }) => message)).toEqual([expect.stringMatching(/characters, more than 262144/)]);
+    expect(errors.map(({ message }) => message)).toEqual([expect.stringMatching(/bytes, more than 262144/)]);
   });
 
   it('answers an empty key with a miss and an event', async () => {
@@ -376,7 +376,7 @@ describe('RoostCacheManagerModule', () => {
       connection: 7,
       timeoutMs: 0.5,
       store: {},
-      maxValueLength: 0,
+      maxValueBytes: 0,
       memoryMaxBytes: -1,
       refreshThreshold: 0,
     };

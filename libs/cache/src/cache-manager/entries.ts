@@ -1,3 +1,5 @@
+import type { HealthReport } from '@roost/redis';
+
 /** Where the names of entries come from: `cacheManagerKey`, without the product's prefix. */
 type Name = string;
 
@@ -18,6 +20,8 @@ export interface Entries {
   clear(start: string): Promise<void>;
   /** The names that begin so, some at a time. */
   scan(start: string): AsyncIterable<readonly Name[]>;
+  /** For health. */
+  report(): HealthReport;
   /** Nothing is done in the background any more. */
   close(): void;
 }

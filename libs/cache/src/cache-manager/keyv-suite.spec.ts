@@ -51,7 +51,7 @@ describe.each([
 ])('the suite of Keyv over %s', (_name, entries) => {
   beforeAll(() => void (ran = 0));
 
-  const store = () => new CacheManagerAdapter(entries(), { maxValueLength: 100_000, warn: () => undefined });
+  const store = () => new CacheManagerAdapter(entries(), { maxValueBytes: 100_000, warn: () => undefined });
   keyvTestSuite(jestAsVitest, Keyv, store);
   keyvIteratorTests(jestAsVitest, Keyv, store);
 

@@ -1,4 +1,4 @@
-import { outsideRequests } from '@roost/redis';
+import { outsideRequests, type HealthReport } from '@roost/redis';
 import type { Entries } from './entries.js';
 
 interface Entry {
@@ -78,6 +78,10 @@ export class MemoryEntries implements Entries {
   /** Drops what has expired. */
   sweep(): void {
     for (const name of this.#entries.keys()) this.#alive(name);
+  }
+
+  report(): HealthReport {
+    return { status: 'up', backend: 'memory', entries: this.size, bytes: this.bytes };
   }
 
   close(): void {

@@ -1,4 +1,4 @@
-import { Key, outsideRequests, RedisTimeoutError, type RedisConnection } from '@roost/redis';
+import { Key, outsideRequests, RedisTimeoutError, type HealthReport, type RedisConnection } from '@roost/redis';
 import { Doubts } from './doubts.js';
 import type { Entries } from './entries.js';
 
@@ -25,11 +25,6 @@ export class RedisEntries implements Entries {
     private readonly timeoutMs?: number,
   ) {
     this.#unfollow = connection.backend.onChange(({ to }) => to === 'redis' && this.#settleSoon(0));
-  }
-
-  /** How many names and namespaces are yet to be removed. */
-  get inDoubt(): number {
-    return this.#doubts.size;
   }
 
   async get(name: string): Promise<string | null> {
@@ -82,6 +77,11 @@ export class RedisEntries implements Entries {
       yield found.map((full) => full.slice(prefix.length));
       cursor = next;
     } while (cursor !== '0');
+  }
+
+  report(): HealthReport {
+    const { current } = this.connection.backend;
+    return { status: current === 'redis' ? 'up' : 'degraded', backend: current, inDoubt: this.#doubts.size };
   }
 
   close(): void {
