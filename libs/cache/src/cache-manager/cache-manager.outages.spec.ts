@@ -100,7 +100,10 @@ describe('CACHE_MANAGER without its Redis', () => {
     for (const [name, ms] of Object.entries(took))
       expect([name, ms < (name === 'wrap' ? 2 : 1) * IN_TIME_MS]).toEqual([name, true]);
     await eventually(() => expect(backend.current).toBe('memory'), SOON);
+    const events: unknown[] = [];
+    cache.stores[0]!.on('error', (error) => events.push(error));
     const again = await everything();
+    expect(events).toEqual([]); // an outage is announced once, not by each call
     expect(again.gave).toEqual(NOTHING);
     expect(Object.values(again.took).reduce((sum, ms) => sum + ms)).toBeLessThan(100);
   });
@@ -183,9 +186,10 @@ describe('CACHE_MANAGER without its Redis', () => {
     await cache.mset(Array.from({ length: 1_100 }, (_, i) => ({ key: `k${i}`, value: i })));
     await server.command('SET', 'roost:cache-manager:other:k1', 'x');
     backend.force('memory');
+    expect([await cache.get('k7'), await cache.stores[0]!.has('k7')]).toEqual([undefined, false]);
     await cache.clear();
     backend.force(null);
-    expect(await cache.get('k7')).toBeUndefined();
+    expect([await cache.get('k7'), await cache.stores[0]!.has('k7')]).toEqual([undefined, false]);
     await eventually(
       async () => expect(await server.keys('roost:cache-manager:*')).toEqual(['roost:cache-manager:other:k1']),
       SOON,
