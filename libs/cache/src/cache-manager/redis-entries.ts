@@ -5,6 +5,7 @@ import type { Entries } from './entries.js';
 /** How many names of lost writes are remembered. */
 const MAX_DOUBTS = 10_000;
 const SETTLE_AFTER_MS = 500;
+const LONGEST_PAUSE_MS = 32_000;
 const SCAN_COUNT = 500;
 
 /**
@@ -16,6 +17,7 @@ export class RedisEntries implements Entries {
   readonly #doubts = new Doubts(MAX_DOUBTS);
   readonly #unfollow: () => void;
   #settling = false;
+  #failures = 0;
   #closed = false;
   #settleTimer: NodeJS.Timeout | undefined;
 
@@ -96,9 +98,7 @@ export class RedisEntries implements Entries {
 
   #readable(name: string): boolean {
     if (this.connection.backend.choose('read', name) === 'memory') return false;
-    if (!this.#doubts.covers(name)) return true;
-    this.#settleSoon(0);
-    return false;
+    return !this.#doubts.covers(name);
   }
 
   async #write(name: string, command: string, ...args: (string | number)[]): Promise<unknown> {
@@ -130,11 +130,12 @@ export class RedisEntries implements Entries {
       const { moment } = this.#doubts;
       const names = [...this.#doubts.names.keys()];
       for (let i = 0; i < names.length; i += SCAN_COUNT) await this.#remove(names.slice(i, i + SCAN_COUNT), moment);
+      this.#failures = 0;
     } catch {
-      // Redis is lost again: what is in doubt stays so, and is tried again
+      this.#failures++; // Redis is lost again, or does not allow it: what is in doubt stays so
     }
     this.#settling = false;
-    this.#settleSoon(SETTLE_AFTER_MS);
+    this.#settleSoon(Math.min(SETTLE_AFTER_MS * 2 ** this.#failures, LONGEST_PAUSE_MS));
   }
 
   async #removeAll(start: string): Promise<void> {
