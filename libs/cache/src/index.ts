@@ -25,6 +25,10 @@ export { cacheKeys, type Slot } from './cache.keys.js';
 export { MemoryCacheStore, type MemoryCacheStoreOptions } from './stores/memory-cache.store.js';
 export { RedisCacheStore } from './stores/redis-cache.store.js';
 
+// CACHE_MANAGER, which comes from @roost/cache/cache-manager
+export { cacheManagerKeys } from './cache-manager/cache-manager.keys.js';
+export { UnsupportedKeyvError } from './cache-manager/cache-manager.errors.js';
+
 // Errors
 export {
   CacheClosedError,
