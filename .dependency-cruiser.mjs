@@ -70,14 +70,10 @@ export default {
       comment: 'a lib is entered by its package name or by a sub-path that it exports, never by a file inside it',
       severity: 'error',
       from: { path: '^((?:libs|apps)/[^/]+|src|test|scripts)/' },
-<<<<<<< HEAD
-      to: { path: '^libs/', pathNot: ['^$1/', '^libs/[^/]+/src/(?:index|testing|throttler|cache-manager|graphql)\\.ts$'] },
-=======
       to: {
         path: '^libs/',
         pathNot: ['^$1/', '^libs/[^/]+/src/(?:index|testing|throttler|cache-manager|graphql)\\.ts$'],
       },
->>>>>>> w-compat
     },
     {
       name: 'no relative path into a lib',
