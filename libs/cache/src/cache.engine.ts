@@ -1,4 +1,4 @@
-import type { Backend } from '@roost/redis';
+import type { Backend, Key } from '@roost/redis';
 import type { CacheKeys, Slot } from './cache.keys.js';
 import type { CacheMetrics } from './cache.metrics.js';
 import type { CacheOptions, CacheResult, CacheSource, Loader } from './cache.options.js';
@@ -57,8 +57,8 @@ export class CacheEngine {
   async find(key: string): Promise<{ readonly held: Held; readonly source: CacheSource } | undefined> {
     const { keys, metrics, times } = this.parts;
     const beganAt = performance.now();
-    const entry = keys.entry(key);
-    const seen = await this.seen(key, { entry });
+    const { entry } = keys.slot(key);
+    const seen = await this.#look(key, entry);
     if (seen === undefined) {
       metrics.answered('bypass');
       const held = this.parts.outage.get(entry.name);
@@ -69,17 +69,6 @@ export class CacheEngine {
     if (held === undefined) return undefined;
     times.cached(beganAt);
     return { held, source: 'redis' };
-  }
-
-  /** What the store has; undefined while it is away, or has not heard of every invalidation. */
-  async seen(key: string, { entry }: Pick<Slot, 'entry'>): Promise<Seen | undefined> {
-    if (!this.reachable(key)) return undefined;
-    try {
-      return await this.parts.reader.read(key, entry);
-    } catch (error) {
-      this.parts.report(error);
-      return undefined;
-    }
   }
 
   /** Whether the store is asked about this key. */
@@ -104,7 +93,9 @@ export class CacheEngine {
     if (flight === undefined) {
       const found = this.parts.reader.near(key);
       const asked =
-        found === undefined ? await this.seen(key, slot) : { held: found.held, version: found.held.version };
+        found === undefined
+          ? await this.#look(key, slot.entry, true)
+          : { held: found.held, version: found.held.version };
       if (asked === undefined) return this.#past<T>(key, slot, loader, plan, beganAt);
       seen = asked;
       const fresh =
@@ -128,6 +119,18 @@ export class CacheEngine {
       this.parts.outage.put(name, landing.held);
     }
     return this.#landed<T>(landing);
+  }
+
+  /** What the store has; undefined while it is away, or has not heard of every invalidation. */
+  async #look(key: string, entry: Key, together = false): Promise<Seen | undefined> {
+    if (!this.reachable(key)) return undefined;
+    const { reader } = this.parts;
+    try {
+      return await (together ? reader.read(key, entry) : reader.look(key, entry));
+    } catch (error) {
+      this.parts.report(error);
+      return undefined;
+    }
   }
 
   #fresh<T>(
@@ -176,7 +179,7 @@ export class CacheEngine {
 
   #landed<T>({ value, held, source, stored }: Landing): CacheResult<T> {
     const from = source === 'redis' ? 'redis' : 'loader';
-    if (held !== undefined) return { ...this.result<T>(held, from, stored), value: value as T };
+    if (held !== undefined) return this.result<T>(held, from, stored);
     return { value: value as T, source: from, loadedAtMs: this.parts.clock.now(), ageMs: 0, ttlMs: 0, stored };
   }
 

@@ -17,10 +17,21 @@ const runKey = defineKey('cache:{space}:s:run', { ttl: '180d', maxBytes: 40 });
 export const cacheKeys: readonly KeyDefinition<never>[] = [entryKey, leaseKey, tagKey, generationKey, probeKey, runKey];
 
 /** Where a value is kept, and who loads it; both in one hash slot. */
-export interface Slot {
+export class Slot {
   readonly entry: Key;
-  readonly lease: Key;
+  #lease: Key | undefined;
+
+  constructor(private readonly parts: { readonly space: string; readonly key: string }) {
+    this.entry = entryKey.of(parts);
+  }
+
+  get lease(): Key {
+    return (this.#lease ??= leaseKey.of(this.parts));
+  }
 }
+
+/** Keys are asked for again and again: what they are called is remembered of so many. */
+const MOST_REMEMBERED = 4_096;
 
 /** The keys of one cache: those of another space never meet them. */
 export class CacheKeys {
@@ -28,6 +39,7 @@ export class CacheKeys {
   readonly run: Key;
   /** What the names of values, and of tags, begin with. */
   readonly prefixes: { readonly entries: string; readonly tags: string };
+  readonly #slots = new Map<string, Slot>();
 
   /** @param space namespace, version and database. */
   constructor(readonly space: string) {
@@ -38,11 +50,14 @@ export class CacheKeys {
   }
 
   slot(key: string): Slot {
-    return { entry: this.entry(key), lease: leaseKey.of({ space: this.space, key }) };
-  }
-
-  entry(key: string): Key {
-    return entryKey.of({ space: this.space, key });
+    let slot = this.#slots.get(key);
+    if (slot === undefined) {
+      slot = new Slot({ space: this.space, key });
+      if (key.length > 256) return slot;
+      if (this.#slots.size >= MOST_REMEMBERED) this.#slots.clear();
+      this.#slots.set(key, slot);
+    }
+    return slot;
   }
 
   tag(tag: string): Key {

@@ -68,7 +68,8 @@ export class CacheMany {
       flights.map(async ([key, flight, stale]) => {
         try {
           const landing = await waitFor(flight, plan, stale);
-          values.set(key, landing === undefined ? stale!.value() : landing.value);
+          const held = landing === undefined ? stale! : landing.held;
+          values.set(key, held === undefined ? landing?.value : held.value());
         } catch (error) {
           if (stale !== undefined && plan.serveStale(error)) values.set(key, stale.value());
           else if (!allowPartial) throw error;
@@ -90,7 +91,7 @@ export class CacheMany {
     const seen = new Map<string, Seen>(rest.map((key) => [key, { held: undefined, version: '' }]));
     const asked = rest.filter((key) => this.parts.engine.reachable(key));
     try {
-      const entries = asked.map((key) => this.parts.keys.entry(key));
+      const entries = asked.map((key) => this.parts.keys.slot(key).entry);
       const found = await this.parts.reader.readMany(asked, entries);
       for (const [index, each] of found.entries()) seen.set(asked[index]!, each);
     } catch (error) {

@@ -69,9 +69,10 @@ export class CacheRoom {
     const clock = new ServerClock(() => store.now());
     const tags = new TagVersions(keys, store, changes);
     const outage = new OutageValues(config.outageTtlMs);
-    const writer = new Writer(config, metrics, parts.logger);
+    const reading = { codecs, shares: config.nearBytes > 0 };
+    const writer = new Writer(config, metrics, parts.logger, reading.shares);
     const report = (error: unknown) => this.#report(error);
-    const known = { keys, store, near, changes, tags, clock, codecs, writer, plans, metrics, outage, report };
+    const known = { keys, store, near, changes, tags, clock, reading, writer, plans, metrics, outage, report };
     const reader = new Reader({ ...known, foreignJson: config.foreignJson, onDamaged: () => metrics.damaged() });
     const isTag = (name: string) => name.startsWith(keys.prefixes.tags);
     const loads = new Loads({ ...known, reader, leaseMs: config.leaseMs }, isTag);

@@ -46,15 +46,16 @@ export class CacheWrites {
   async set(key: string, value: unknown, options: CacheOptions | undefined): Promise<boolean> {
     const { keys, plans, writer, clock, tags, store } = this.parts;
     const plan = plans.of(options);
-    const entry = keys.entry(key);
+    const entry = keys.slot(key).entry;
     const payload = writer.payload(value, plan.codec);
     if (payload === undefined) {
       await this.remove([key]);
       return false;
     }
     const stored = await this.#tell(async () => {
-      const versions = await tags.snapshot(plan.tags, lifeOf(plan));
-      await clock.known();
+      const snapshot = tags.snapshot(plan.tags, lifeOf(plan));
+      const versions = snapshot instanceof Promise ? await snapshot : snapshot;
+      if (!clock.isKnown) await clock.sync();
       const origin = { tags: versions, now: clock.now(), loadMs: 0 };
       const { bytes, lifeMs } = writer.write(payload, plan, origin, value === null);
       await store.put(entry, bytes, lifeMs);
@@ -101,7 +102,7 @@ export class CacheWrites {
   /** Ends the freshness of a value, which stays for its grace. */
   async expire(key: string): Promise<boolean> {
     const { keys, reader, store, clock, pending } = this.parts;
-    const entry = keys.entry(key);
+    const entry = keys.slot(key).entry;
     let expired = false;
     const told = await this.#tell(async () => {
       const { held } = await reader.read(key, entry);

@@ -126,7 +126,6 @@ const V8_CODEC: Codec<never> = {
   name: 'v8',
   encode: serialize,
   decode: (bytes) => deserialize(bytes) as never,
-  shareable: false,
 };
 
 function resultOf<T>({ value, loadedAtMs, freshUntilMs }: Entry, source: CacheSource): CacheResult<T> {

@@ -51,9 +51,10 @@ export interface Journey {
 
 /** How a load ended. */
 export interface Landing {
-  readonly value: unknown;
   /** What a hit would give; undefined for what cannot be stored. */
   readonly held: Held | undefined;
+  /** What was loaded and cannot be stored. */
+  readonly value?: unknown;
   readonly source: 'redis' | 'loader' | 'elsewhere';
   readonly stored: boolean;
 }
@@ -115,9 +116,9 @@ export class Flight {
         const news = parts.changes.next(slot.entry.name);
         try {
           const asked = await this.#begin(seen);
-          if (asked.bytes !== undefined) seen = await parts.reader.take(asked.bytes, slot.entry);
+          if (asked.bytes !== null) seen = await parts.reader.take(asked.bytes, slot.entry);
           else if (asked.leased !== undefined) leased = asked.leased;
-          else if (journey.background) return { value: undefined, held: undefined, source: 'elsewhere', stored: false };
+          else if (journey.background) return { held: undefined, source: 'elsewhere', stored: false };
           else {
             const atMostMs = Math.min(asked.leaseLeftMs + 1, LOOK_AFTER_MS * (1 + Math.random()));
             if ((await news.within(atMostMs, signal)) === 'timeout') continue;
@@ -156,7 +157,7 @@ export class Flight {
     const leftMs = held.freshUntil - this.parts.clock.now();
     if (leftMs <= 0) return undefined;
     if (held.failure !== undefined) throw failureError(held.failure, leftMs);
-    return { value: held.value(), held, source: 'redis', stored: true };
+    return { held, source: 'redis', stored: true };
   }
 
   /** Loads; the result is stored only under a lease. */
@@ -198,8 +199,8 @@ export class Flight {
     const own = [...(lease?.tags ?? []), ...plan.tags.map((name) => ({ name, version: 0 }))];
     if (lease === undefined || this.#abort.signal.aborted) {
       const tagged = [...own, ...named.map((name) => ({ name, version: 0 }))];
-      const { held } = writer.write(payload, plan, { ...origin, tags: tagged }, value === null);
-      return { value: held.value(), held, source: 'loader', stored: false };
+      const held = writer.write(payload, plan, { ...origin, tags: tagged }, value === null).held();
+      return { held, source: 'loader', stored: false };
     }
     let stored = false;
     let written = writer.write(payload, plan, { ...origin, tags: lease.tags }, value === null);
@@ -217,7 +218,7 @@ export class Flight {
     } catch (error) {
       this.parts.report(error); // without an answer it is not stored, or was stored under the lease
     }
-    return { value: written.held.value(), held: written.held, source: 'loader', stored };
+    return { held: written.held(), source: 'loader', stored };
   }
 
   #renewed({ token }: Leased): NodeJS.Timeout {

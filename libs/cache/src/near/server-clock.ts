@@ -27,9 +27,8 @@ export class ServerClock {
     this.#sampledAt = now;
   }
 
-  /** Asks once when nothing is known yet. */
-  async known(): Promise<void> {
-    if (this.#offset === undefined) await this.sync();
+  get isKnown(): boolean {
+    return this.#offset !== undefined;
   }
 
   /** Asks anew: this may be another server than before. */

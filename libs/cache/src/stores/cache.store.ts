@@ -13,7 +13,7 @@ export interface Lease {
 /** What became of asking for leave to load. */
 export interface Begun {
   /** What is there, when it is not what was seen; then no lease was given. */
-  readonly bytes: Buffer | undefined;
+  readonly bytes: Buffer | null;
   readonly leased: boolean;
   /** How long the lease of another load lasts, in ms. */
   readonly leaseLeftMs: number;
@@ -45,9 +45,9 @@ export interface TagState {
  */
 export abstract class CacheStore {
   abstract readonly name: 'redis' | 'memory';
-  /** What is there, in the order of the keys; undefined for what is not. */
-  abstract readMany(entries: readonly Key[]): Promise<(Buffer | undefined)[]>;
-  abstract read(entry: Key): Promise<Buffer | undefined>;
+  /** What is there, in the order of the keys; null for what is not. */
+  abstract readMany(entries: readonly Key[]): Promise<(Buffer | null)[]>;
+  abstract read(entry: Key): Promise<Buffer | null>;
   /** Gives leave to load, when there is no more than what was `seen` and nobody else loads. */
   abstract begin(slot: Slot, seen: Buffer, lease: Lease): Promise<Begun>;
   /** Resolves to whether it was stored; ends the lease in any case. */

@@ -44,18 +44,18 @@ export class MemoryCacheStore extends CacheStore {
     this.#now = options.now ?? (() => origin + performance.now());
   }
 
-  read({ name }: Key): Promise<Buffer | undefined> {
-    return Promise.resolve(this.#get(name));
+  read({ name }: Key): Promise<Buffer | null> {
+    return Promise.resolve(this.#get(name) ?? null);
   }
 
-  readMany(entries: readonly Key[]): Promise<(Buffer | undefined)[]> {
-    return Promise.resolve(entries.map(({ name }) => this.#get(name)));
+  readMany(entries: readonly Key[]): Promise<(Buffer | null)[]> {
+    return Promise.resolve(entries.map(({ name }) => this.#get(name) ?? null));
   }
 
   begin({ entry, lease }: Slot, seen: Buffer, { stamp, token, leaseMs }: Lease): Promise<Begun> {
     const nowUs = this.#nowUs();
     const there = this.#get(entry.name);
-    const asked = { bytes: undefined, leased: false, leaseLeftMs: 0, nowUs };
+    const asked = { bytes: null, leased: false, leaseLeftMs: 0, nowUs };
     if (there !== undefined && there.length > 0 && !versionOf(there).equals(seen)) {
       return Promise.resolve({ ...asked, bytes: there });
     }

@@ -20,7 +20,7 @@ const MOST_AT_ONCE = 200;
 /** Keeps values in Redis: one command or one script for each verb. */
 export class RedisCacheStore extends CacheStore {
   readonly name = 'redis';
-  readonly #reads: Gathering<Key, { readonly bytes: Buffer | undefined }>;
+  readonly #reads: Gathering<Key, Buffer | null>;
 
   constructor(
     private readonly commands: Commands,
@@ -29,18 +29,18 @@ export class RedisCacheStore extends CacheStore {
   ) {
     super();
     this.#reads = new Gathering(
-      async (entry) => ({ bytes: await this.#get(entry) }),
-      async (entries) => (await this.#mget(entries)).map((bytes) => ({ bytes })),
+      (entry) => this.#get(entry),
+      (entries) => this.#mget(entries),
     );
   }
 
-  async read(entry: Key): Promise<Buffer | undefined> {
-    return (await this.#reads.ask(entry)).bytes;
+  read(entry: Key): Promise<Buffer | null> {
+    return this.#reads.ask(entry);
   }
 
-  async readMany(entries: readonly Key[]): Promise<(Buffer | undefined)[]> {
+  async readMany(entries: readonly Key[]): Promise<(Buffer | null)[]> {
     if (entries.length <= MOST_AT_ONCE) return entries.length === 0 ? [] : this.#mget(entries);
-    const batches: Promise<(Buffer | undefined)[]>[] = [];
+    const batches: Promise<(Buffer | null)[]>[] = [];
     for (let at = 0; at < entries.length; at += MOST_AT_ONCE) {
       batches.push(this.#mget(entries.slice(at, at + MOST_AT_ONCE)));
     }
@@ -109,18 +109,17 @@ export class RedisCacheStore extends CacheStore {
     return { channel: this.announceTo(), name };
   }
 
-  async #get(entry: Key): Promise<Buffer | undefined> {
+  async #get(entry: Key): Promise<Buffer | null> {
     try {
-      return (await this.commands.readBytes<Buffer | null>('GET', entry)) ?? undefined;
+      return await this.commands.readBytes<Buffer | null>('GET', entry);
     } catch (error) {
       // Somebody keeps something else at this key: no value, and the next load takes its place.
-      if (error instanceof RedisReplyError && error.message.startsWith('WRONGTYPE')) return undefined;
+      if (error instanceof RedisReplyError && error.message.startsWith('WRONGTYPE')) return null;
       throw error;
     }
   }
 
-  async #mget(entries: readonly Key[]): Promise<(Buffer | undefined)[]> {
-    const found = await this.commands.readBytes<(Buffer | null)[]>('MGET', ...entries);
-    return found.map((bytes) => bytes ?? undefined);
+  #mget(entries: readonly Key[]): Promise<(Buffer | null)[]> {
+    return this.commands.readBytes('MGET', ...entries);
   }
 }

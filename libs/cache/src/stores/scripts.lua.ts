@@ -27,7 +27,7 @@ export const beginLoad = defineScript('cache.begin', {
   args: ['seen', 'stamp', 'token', 'leaseMs'],
   bytes: true,
   reply: ([bytes, leased, left, now]: [Buffer | null, number, number, Buffer]) => ({
-    bytes: bytes ?? undefined,
+    bytes,
     leased: leased === 1,
     leaseLeftMs: Math.max(left, 0),
     nowUs: Number(now.toString('latin1')),

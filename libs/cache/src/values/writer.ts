@@ -14,7 +14,7 @@ const WARN_EVERY_MS = 300_000;
 export interface Written {
   readonly bytes: Buffer;
   readonly lifeMs: number;
-  readonly held: Held;
+  held(): Held;
 }
 
 /** When a value was loaded, and what it belongs to. */
@@ -35,6 +35,8 @@ export class Writer {
     private readonly config: CacheConfig,
     private readonly metrics: CacheMetrics,
     private readonly logger: LoggerService,
+    /** Whether one value may serve many readers. */
+    private readonly shares: boolean,
   ) {}
 
   /** The serialized value; undefined for one that cannot be written, or is too long: it is returned and not stored. */
@@ -71,7 +73,7 @@ export class Writer {
     const { codec } = plan;
     const head = { codec: codec.id, compressed, failure: false, freshUntil, keptUntil, loadedAt: now, loadMs, tags };
     const bytes = writeEnvelope(head, packed);
-    const held = heldValue(head, bytes.toString('latin1', 0, VERSION_BYTES), codec, payload);
+    const held = () => heldValue(head, bytes.toString('latin1', 0, VERSION_BYTES), codec, payload, this.shares);
     return { bytes, lifeMs: Math.ceil(keptUntil - now), held };
   }
 
