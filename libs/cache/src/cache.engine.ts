@@ -1,4 +1,4 @@
-import type { Backend, Key } from '@roost/redis';
+import type { Key } from '@roost/redis';
 import type { CacheKeys, Slot } from './cache.keys.js';
 import type { CacheMetrics } from './cache.metrics.js';
 import type { CacheOptions, CacheResult, CacheSource, Loader } from './cache.options.js';
@@ -18,8 +18,8 @@ import type { Held } from './values/held.js';
 /** What answers stand on. */
 export interface EngineParts {
   readonly keys: CacheKeys;
-  /** The Redis that keeps values; undefined when this process keeps them by choice. */
-  readonly backend: Pick<Backend, 'choose'> | undefined;
+  /** Whether the store may be asked about this key: it is there, and has forgotten nothing. */
+  readonly mayAsk: (key: string) => boolean;
   readonly reader: Reader;
   readonly loads: Loads;
   readonly plans: Plans;
@@ -73,9 +73,8 @@ export class CacheEngine {
 
   /** Whether the store is asked about this key. */
   reachable(key: string): boolean {
-    const { backend, pending } = this.parts;
-    if (backend === undefined) return true;
-    if (backend.choose('read', key) !== 'redis') return false;
+    const { mayAsk, pending } = this.parts;
+    if (!mayAsk(key)) return false;
     if (pending.size === 0) return true;
     void pending.tryNow();
     return false;

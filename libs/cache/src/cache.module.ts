@@ -1,4 +1,11 @@
-import { Logger, Module, type DynamicModule, type FactoryProvider, type OnApplicationShutdown } from '@nestjs/common';
+import {
+  Logger,
+  Module,
+  type DynamicModule,
+  type FactoryProvider,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+} from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
 import { HealthRegistry, RedisConnections } from '@roost/redis';
 import { CacheConfig } from './cache.config.js';
@@ -41,7 +48,7 @@ const room: FactoryProvider<CacheRoom> = {
   ],
   exports: [CacheService, ...httpCacheExports],
 })
-export class CacheModule extends ConfigurableModuleClass implements OnApplicationShutdown {
+export class CacheModule extends ConfigurableModuleClass implements OnApplicationBootstrap, OnApplicationShutdown {
   constructor(private readonly room: CacheRoom) {
     super();
   }
@@ -53,6 +60,10 @@ export class CacheModule extends ConfigurableModuleClass implements OnApplicatio
 
   static forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
     return super.forRootAsync(options);
+  }
+
+  async onApplicationBootstrap(): Promise<void> {
+    await this.room.ready();
   }
 
   async onApplicationShutdown(): Promise<void> {

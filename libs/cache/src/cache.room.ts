@@ -1,11 +1,5 @@
 import type { LoggerService } from '@nestjs/common';
-import {
-  InvalidOptionsError,
-  isRedisUnavailable,
-  type HealthReport,
-  type RedisConnection,
-  type Tracking,
-} from '@roost/redis';
+import { InvalidOptionsError, isRedisUnavailable, type HealthReport, type RedisConnection } from '@roost/redis';
 import type { CacheConfig } from './cache.config.js';
 import { CacheEngine } from './cache.engine.js';
 import { InvalidCacheOptionsError } from './cache.errors.js';
@@ -38,6 +32,9 @@ export interface CacheRoomParts {
   readonly logger: LoggerService;
 }
 
+/** How long a boot waits for the news of changes to be heard; without it values come from Redis. */
+const READY_WITHIN_MS = 1_000;
+
 /** Everything that one cache is made of. */
 export class CacheRoom {
   readonly service: RoostCache;
@@ -48,7 +45,7 @@ export class CacheRoom {
   readonly #loads: Loads;
   readonly #pending: PendingInvalidations;
   /** Undefined when this process keeps the values by choice. */
-  readonly #tracking: Tracking | undefined;
+  readonly #link: CacheLink | undefined;
   readonly #unfollow: () => void;
 
   constructor(parts: CacheRoomParts) {
@@ -60,7 +57,7 @@ export class CacheRoom {
     const inRedis = wanted !== 'memory' && backend.configured;
     const changes = this.#changes;
     const store = inRedis
-      ? new RedisCacheStore(backend.commands, () => this.#tracking?.announceTo ?? '')
+      ? new RedisCacheStore(backend.commands, () => this.#link?.tracking.announceTo ?? '')
       : new MemoryCacheStore({ maxBytes: config.memoryBytes, onChange: (names) => changes.changed(names) });
     const keys = new CacheKeys(config.space(connection.database));
     const codecs = new Codecs();
@@ -78,7 +75,7 @@ export class CacheRoom {
     const loads = new Loads({ ...known, reader, leaseMs: config.leaseMs }, isTag);
     changes.listen(tags, reader, loads, outage);
 
-    const writable = () => !inRedis || backend.state().write !== 'open';
+    const writable = () => !inRedis || backend.choose('write') === 'redis' || backend.state().write !== 'open';
     const pending: PendingInvalidations = new PendingInvalidations(config.maxPendingInvalidations, {
       possible: writable,
       removeKeys: (names) => writes.repeat.removeKeys(names),
@@ -94,7 +91,7 @@ export class CacheRoom {
       loads,
       pending,
       times,
-      backend: inRedis ? backend : undefined,
+      mayAsk: (key) => !inRedis || (this.#link!.verified && backend.choose('read', key) === 'redis'),
     });
     const many = new CacheMany({ ...known, engine, reader, loads });
     this.#near = near;
@@ -103,13 +100,14 @@ export class CacheRoom {
     this.#pending = pending;
     if (inRedis) {
       const replay = () => pending.tryNow();
-      this.#tracking = new CacheLink({ connection, keys, changes, tags, clock, replay }).track(config.tracking);
+      const { tracking } = config;
+      this.#link = new CacheLink({ connection, keys, changes, tags, clock, tracking, replay, report });
     } else changes.restored();
     // Another server may have taken over behind the same address, and the old one still tell of its changes.
     this.#unfollow = backend.onChange(({ to }) => {
       if (to !== 'redis' || !inRedis) return;
       outage.forget();
-      this.#tracking?.restart();
+      this.#link!.restart();
       void pending.tryNow();
     });
     metrics.show(() => {
@@ -119,10 +117,20 @@ export class CacheRoom {
     this.service = new RoostCache({ engine, many, writes, plans, stats: () => this.#stats() });
   }
 
+  /** Resolves when Redis was looked at, where there is one; it is not waited for long. */
+  async ready(): Promise<void> {
+    if (this.#link === undefined || this.#parts.connection.backend.current !== 'redis') return;
+    if (!this.#link.verified) void this.#link.verify();
+    let timer: NodeJS.Timeout | undefined;
+    const over = new Promise<void>((resolve) => (timer = setTimeout(resolve, READY_WITHIN_MS)));
+    await Promise.race([this.#link.first, over]);
+    clearTimeout(timer);
+  }
+
   /** Without tracking values come from Redis: slower, and right. */
   report(): HealthReport {
     const { entries, bytes, coherent } = this.#nearStats;
-    const tracking = this.#tracking === undefined ? 'process' : (this.#tracking.mode ?? 'seeking');
+    const tracking = this.#link === undefined ? 'process' : (this.#link.tracking.mode ?? 'seeking');
     const pending = this.#pending.size;
     const well = (coherent || tracking === 'off') && pending === 0;
     return { status: well ? 'up' : 'degraded', tracking, coherent, pendingInvalidations: pending, entries, bytes };
@@ -131,6 +139,7 @@ export class CacheRoom {
   /** Ends what loads, and tells Redis what it has missed. */
   async close(): Promise<void> {
     this.#unfollow();
+    this.#link?.close();
     this.#loads.close();
     await this.#pending.close();
   }

@@ -1,5 +1,4 @@
 import type { AsyncLocalStorage } from 'node:async_hooks';
-import { randomBytes } from 'node:crypto';
 import { CachedFailureError } from '../cache.errors.js';
 import type { Loader } from '../cache.options.js';
 import type { Slot } from '../cache.keys.js';
@@ -29,6 +28,8 @@ export interface FlightParts {
   readonly writer: Writer;
   readonly metrics: CacheMetrics;
   readonly leaseMs: number;
+  /** What no other load has, in this process or another. */
+  readonly nextToken: () => string;
   /** Takes in that the store failed: an outage is known elsewhere, anything else is a bug. */
   readonly report: (error: unknown) => void;
   /** The names of the values that are being loaded around this code. */
@@ -143,7 +144,7 @@ export class Flight {
     const { slot, plan } = this.journey;
     const versions = await tags.snapshot(plan.tags, lifeOf(plan));
     const stamp = Math.max(...versions.map(({ version }) => version));
-    const token = randomBytes(12).toString('base64url');
+    const token = this.parts.nextToken();
     const version = Buffer.from(seen.version, 'latin1');
     const askedAt = performance.now();
     const { bytes, leased, leaseLeftMs, nowUs } = await store.begin(slot, version, { token, stamp, leaseMs });

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { randomBytes } from 'node:crypto';
 import { CacheClosedError, CacheRecursionError } from '../cache.errors.js';
 import type { ChangeListener } from '../near/changes.js';
 import { Flight, type FlightParts, type Journey } from './flight.js';
@@ -17,10 +18,12 @@ export class Loads implements ChangeListener {
   readonly #parts: FlightParts;
 
   constructor(
-    parts: Omit<FlightParts, 'around'>,
+    parts: Omit<FlightParts, 'around' | 'nextToken'>,
     private readonly isTag: (name: string) => boolean,
   ) {
-    this.#parts = { ...parts, around: this.around };
+    const prefix = randomBytes(12).toString('base64url');
+    let tokens = 0;
+    this.#parts = { ...parts, around: this.around, nextToken: () => `${prefix}.${(tokens++).toString(36)}` };
   }
 
   get size(): number {

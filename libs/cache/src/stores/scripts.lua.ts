@@ -121,7 +121,7 @@ export const removeEntry = defineScript('cache.remove', {
   lua: `
     local loading = redis.call('UNLINK', KEYS[2])
     local there = redis.call('UNLINK', KEYS[1])
-    if there == 0 and loading == 1 then redis.call('SET', KEYS[1], '', 'PX', 1) end
+    if there == 0 and loading == 1 then redis.pcall('SET', KEYS[1], '', 'PX', 1) end
     ${ANNOUNCE}
     return there`,
 });
@@ -161,7 +161,10 @@ export const ensureTag = defineScript('cache.tag', {
     return { version, tonumber(ARGV[3]) }`,
 });
 
-/** Invalidates a tag: its version is the time, and greater than before whatever the clock says. Returns it (µs) · O(1) */
+/**
+ * Invalidates a tag: its version is the time, and greater than before whatever the clock says. A full Redis takes no new
+ * version: it is removed then, which makes stale all the same. Returns the version (µs) · O(1)
+ */
 export const bumpTag = defineScript('cache.bump', {
   keys: ['tag'],
   args: [...heard, 'lifeMs'],
@@ -170,7 +173,8 @@ export const bumpTag = defineScript('cache.bump', {
     ${NOW_AFTER}
     local old = redis.pcall('GET', KEYS[1])
     local version = nowAfter(type(old) == 'string' and tonumber(old) or 0)
-    redis.call('SET', KEYS[1], version, 'PX', math.max(ARGV[3], redis.call('PTTL', KEYS[1])))
+    local lifeMs = math.max(ARGV[3], redis.call('PTTL', KEYS[1]))
+    if redis.pcall('SET', KEYS[1], version, 'PX', lifeMs).err then redis.call('UNLINK', KEYS[1]) end
     ${ANNOUNCE}
     return version`,
 });

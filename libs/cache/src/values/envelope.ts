@@ -55,26 +55,28 @@ export interface Envelope extends EnvelopeHead {
   readonly payload: Buffer;
 }
 
-const random = Buffer.alloc(12 * 256);
-let used = random.length;
+/** Twelve bytes that were not used before; asked of the system for many values at a time. */
+export class Versions {
+  readonly #random = Buffer.alloc(12 * 256);
+  #used = this.#random.length;
 
-/** Twelve bytes that were not used before; asked of the system for 256 values at a time. */
-function writeVersion(into: Buffer): void {
-  if (used === random.length) {
-    randomFillSync(random);
-    used = 0;
+  write(into: Buffer): void {
+    if (this.#used === this.#random.length) {
+      randomFillSync(this.#random);
+      this.#used = 0;
+    }
+    this.#random.copy(into, 4, this.#used, (this.#used += 12));
   }
-  random.copy(into, 4, used, (used += 12));
 }
 
-export function writeEnvelope(head: EnvelopeHead, payload: Buffer): Buffer {
+export function writeEnvelope(head: EnvelopeHead, payload: Buffer, versions: Versions): Buffer {
   const tagBytes = head.tags.reduce((sum, { name }) => sum + 10 + Buffer.byteLength(name), 0);
   const bytes = Buffer.allocUnsafe(HEAD_BYTES + tagBytes + payload.length);
   bytes[0] = MAGIC;
   bytes[1] = LAYOUT;
   bytes[2] = head.codec;
   bytes[3] = (head.compressed ? COMPRESSED : 0) | (head.failure ? FAILURE : 0);
-  writeVersion(bytes);
+  versions.write(bytes);
   bytes.writeDoubleBE(head.freshUntil, FRESH_AT);
   bytes.writeDoubleBE(head.keptUntil, 24);
   bytes.writeDoubleBE(head.loadedAt, 32);

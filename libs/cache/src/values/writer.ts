@@ -4,7 +4,7 @@ import type { CacheConfig } from '../cache.config.js';
 import type { CacheMetrics } from '../cache.metrics.js';
 import type { Plan } from '../cache.plan.js';
 import type { Codec } from './codec.js';
-import { writeEnvelope, VERSION_BYTES, type TagVersion } from './envelope.js';
+import { VERSION_BYTES, Versions, writeEnvelope, type TagVersion } from './envelope.js';
 import { writeFailure } from './failure.js';
 import { heldValue, type Held } from './held.js';
 
@@ -29,6 +29,7 @@ export interface Origin {
 
 /** Turns values into what is stored, and refuses what is not to be stored. */
 export class Writer {
+  readonly #versions = new Versions();
   #warnedAt = -Infinity;
 
   constructor(
@@ -72,7 +73,7 @@ export class Writer {
     const { payload: packed, compressed } = this.#packed(payload);
     const { codec } = plan;
     const head = { codec: codec.id, compressed, failure: false, freshUntil, keptUntil, loadedAt: now, loadMs, tags };
-    const bytes = writeEnvelope(head, packed);
+    const bytes = writeEnvelope(head, packed, this.#versions);
     const held = () => heldValue(head, bytes.toString('latin1', 0, VERSION_BYTES), codec, payload, this.shares);
     return { bytes, lifeMs: Math.ceil(keptUntil - now), held };
   }
@@ -81,7 +82,11 @@ export class Writer {
   writeFailure(error: unknown, plan: Plan, { tags, now, loadMs }: Origin): { bytes: Buffer; lifeMs: number } {
     const until = now + plan.errorTtlMs;
     const head = { freshUntil: until, keptUntil: until, loadedAt: now, loadMs, tags };
-    const bytes = writeEnvelope({ ...head, codec: 1, compressed: false, failure: true }, writeFailure(error));
+    const bytes = writeEnvelope(
+      { ...head, codec: 1, compressed: false, failure: true },
+      writeFailure(error),
+      this.#versions,
+    );
     return { bytes, lifeMs: plan.errorTtlMs };
   }
 
