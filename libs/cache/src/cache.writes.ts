@@ -44,7 +44,7 @@ export class CacheWrites {
 
   /** Resolves to whether it was stored; the value that was there is gone in any case. */
   async set(key: string, value: unknown, options: CacheOptions | undefined): Promise<boolean> {
-    const { keys, plans, writer, clock, tags, store } = this.parts;
+    const { keys, plans, writer, clock, tags, store, changes } = this.parts;
     const plan = plans.of(options);
     const entry = keys.slot(key).entry;
     const payload = writer.payload(value, plan.codec);
@@ -52,16 +52,22 @@ export class CacheWrites {
       await this.remove([key]);
       return false;
     }
-    const stored = await this.#tell(async () => {
-      const snapshot = tags.snapshot(plan.tags, lifeOf(plan));
-      const versions = snapshot instanceof Promise ? await snapshot : snapshot;
-      if (!clock.isKnown) await clock.sync();
-      const origin = { tags: versions, now: clock.now(), loadMs: 0 };
-      const { bytes, lifeMs } = writer.write(payload, plan, origin, value === null);
-      await store.put(entry, bytes, lifeMs);
-    });
+    let stored = false;
+    if (this.parts.writable()) {
+      try {
+        const snapshot = tags.snapshot(plan.tags, lifeOf(plan));
+        const versions = snapshot instanceof Promise ? await snapshot : snapshot;
+        if (!clock.isKnown) await clock.sync();
+        const origin = { tags: versions, now: clock.now(), loadMs: 0 };
+        const { bytes, lifeMs } = writer.write(payload, plan, origin, value === null);
+        await store.put(entry, bytes, lifeMs);
+        stored = true;
+      } catch (error) {
+        this.parts.report(error);
+      }
+    }
     if (!stored) this.parts.pending.addKeys([key]);
-    this.#changed([entry]);
+    changes.changed([entry.name]);
     return stored;
   }
 

@@ -57,7 +57,7 @@ export abstract class CacheStore {
   /** Gives up the lease, and tells those who wait for its value. */
   abstract abort(slot: Slot, token: string): Promise<void>;
   /** Stores a value past all loads. */
-  abstract put(entry: Key, bytes: Buffer, lifeMs: number): Promise<void>;
+  abstract put(entry: Key, bytes: Buffer, lifeMs: number): Promise<unknown>;
   /** Removes the value and ends its load. Resolves to whether there was a value. */
   abstract remove(slot: Slot): Promise<boolean>;
   /** Ends the freshness of the value, if it is this version. */

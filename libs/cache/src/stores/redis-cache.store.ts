@@ -64,10 +64,10 @@ export class RedisCacheStore extends CacheStore {
   }
 
   /** One plain command: whatever is written is another version, which keeps loads from overwriting it. */
-  async put(entry: Key, bytes: Buffer, lifeMs: number): Promise<void> {
+  put(entry: Key, bytes: Buffer, lifeMs: number): Promise<unknown> {
     const heard = this.#heard(entry);
-    if (heard.channel === '') await this.commands.write('SET', entry, bytes, 'PX', lifeMs);
-    else await this.commands.run(putEntry, { entry }, { ...heard, bytes, lifeMs });
+    if (heard.channel === '') return this.commands.write('SET', entry, bytes, 'PX', lifeMs);
+    return this.commands.run(putEntry, { entry }, { ...heard, bytes, lifeMs });
   }
 
   remove(slot: Slot): Promise<boolean> {
