@@ -1,3 +1,6 @@
+import type { Bound } from '../bounds.js';
+import type { Target } from './targets.js';
+
 /** One load, which all contestants of a comparison meet. */
 export interface Scenario {
   readonly title: string;
@@ -14,6 +17,8 @@ export interface Scenario {
   readonly baseline?: string;
   /** Contestants that need not ask Redis each time: they know some answers, or took many at once. */
   readonly knowing?: readonly string[];
+  /** Whether it is counted what clients send, too; in the process only. */
+  readonly countsSent?: true;
 }
 
 /** Contestants that are measured by turns, under the same loads. */
@@ -45,6 +50,29 @@ export interface ContentionComparison {
   readonly scenarios: readonly ContentionScenario[];
 }
 
+/** Callers of one cold key, in all processes together. */
+export interface BurstScenario {
+  readonly title: string;
+  readonly callers: number;
+  readonly processes: number;
+}
+
+/** Contestants that are measured by turns, each in as many processes as the scenario has. */
+export interface BurstComparison {
+  readonly about: string;
+  readonly contestants: readonly string[];
+  readonly baseline: string;
+  readonly scenarios: readonly BurstScenario[];
+}
+
+/** What a suite holds its contestants to. */
+export interface Promises {
+  readonly about: string;
+  /** Against others in the same rounds. */
+  readonly ratios?: readonly Target[];
+  readonly bounds: readonly Bound[];
+}
+
 export interface Suite {
   readonly name: string;
   readonly about: string;
@@ -52,4 +80,7 @@ export interface Suite {
   readonly postgres?: true;
   readonly comparisons: readonly Comparison[];
   readonly contention?: ContentionComparison | undefined;
+  readonly bursts?: BurstComparison | undefined;
+  /** Told after what was measured. Those of `rate-limit` and `http` stand in `targets.ts`: they have a section of their own. */
+  readonly promises?: Promises;
 }
