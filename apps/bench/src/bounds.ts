@@ -1,15 +1,5 @@
 import type { Rated, Row } from './runner.js';
-
-/** A promise about one figure of one contestant, or about how often as fast as the baseline it is. */
-export interface Bound {
-  readonly title: string;
-  readonly scenario: string;
-  readonly contestant: string;
-  readonly bound: 'at least' | 'at most';
-  readonly limit: number;
-  /** A figure of the slices of that scenario; left out: how often as fast as the baseline. */
-  readonly figure?: string;
-}
+import type { Bound } from './suites/suite.js';
 
 /** What was measured of a bound. */
 export interface BoundVerdict {

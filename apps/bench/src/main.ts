@@ -133,19 +133,19 @@ function targetsSection(verdicts: readonly Verdict[], circumstances: string): Se
 
 /** The same suite with the scenarios whose title has this text. */
 function narrowed(suite: Suite, text: string): Suite {
-  const comparisons = suite.comparisons.map(({ scenarios, ...comparison }) => ({
-    ...comparison,
-    scenarios: scenarios.filter(({ title }) => title.includes(text)),
-  }));
-  const contention = suite.contention && {
-    ...suite.contention,
-    scenarios: suite.contention.scenarios.filter(({ title }) => title.includes(text)),
+  const narrow = <Of extends { readonly scenarios: readonly Titled[] }>(comparison: Of): Of => {
+    return { ...comparison, scenarios: comparison.scenarios.filter(({ title }) => title.includes(text)) };
   };
-  const bursts = suite.bursts && {
-    ...suite.bursts,
-    scenarios: suite.bursts.scenarios.filter(({ title }) => title.includes(text)),
+  return {
+    ...suite,
+    comparisons: suite.comparisons.map(narrow).filter(({ scenarios }) => scenarios.length > 0),
+    contention: suite.contention && narrow(suite.contention),
+    bursts: suite.bursts && narrow(suite.bursts),
   };
-  return { ...suite, contention, bursts, comparisons: comparisons.filter(({ scenarios }) => scenarios.length > 0) };
+}
+
+interface Titled {
+  readonly title: string;
 }
 
 function bounded(name: string, text: string, least: number, most: number): number {

@@ -90,7 +90,7 @@ async function fill(cache: Cacher, items: readonly Item[]): Promise<void> {
   for (let from = 0; from < items.length; from += AT_ONCE) {
     const batch = items.slice(from, from + AT_ONCE);
     await Promise.all(batch.map((item) => cache.set(keyOf(item.id), item)));
-    await Promise.all(batch.map((item) => cache.get(keyOf(item.id))));
+    await Promise.all(batch.map(async (item) => cache.get(keyOf(item.id))));
   }
 }
 

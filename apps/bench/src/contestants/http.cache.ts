@@ -9,7 +9,7 @@ import {
   type ExecutionContext,
   type NestInterceptor,
 } from '@nestjs/common';
-import type { Contestant } from '../contestant.js';
+import type { Contestant, Opened } from '../contestant.js';
 import { Admissions, BODY, openService } from './nest-service.js';
 
 const TTL_MS = 60_000;
@@ -62,16 +62,13 @@ export function cacheInterceptor(backend: 'redis' | 'memory'): Contestant {
 const PATIENCE = 20;
 
 /** In the end the route answers without its handler, and always the same. */
-export async function problemOfCached({
-  port,
-  admitted,
-}: Awaited<ReturnType<typeof openService>>): Promise<string | undefined> {
+export async function problemOfCached(service: Opened): Promise<string | undefined> {
   const expected = JSON.stringify(BODY);
   for (let asked = 0; asked < PATIENCE; asked++) {
-    const before = admitted!();
-    const answer = await (await fetch(`http://127.0.0.1:${port}/`)).text();
+    const before = service.admitted!();
+    const answer = await (await fetch(`http://127.0.0.1:${service.port}/`)).text();
     if (answer !== expected) return `answered ${answer.slice(0, 50)}`;
-    if (asked > 0 && admitted!() === before) return undefined;
+    if (asked > 0 && service.admitted!() === before) return undefined;
   }
   return `asked its handler ${PATIENCE} times`;
 }

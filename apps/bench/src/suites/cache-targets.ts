@@ -1,4 +1,4 @@
-import type { Bound } from '../bounds.js';
+import type { Bound } from './suite.js';
 import type { Target } from './targets.js';
 
 const contestant = 'Roost CacheService';

@@ -1,5 +1,5 @@
-import type { Bound } from '../bounds.js';
 import type { ContentionSlice } from '../contention-slice.js';
+import type { Bound } from './suite.js';
 
 const inOne = '50 greedy contenders in 1 process';
 const inFour = '13 greedy contenders in each of 4 processes';

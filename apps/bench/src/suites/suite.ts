@@ -1,4 +1,3 @@
-import type { Bound } from '../bounds.js';
 import type { Target } from './targets.js';
 
 /** One load, which all contestants of a comparison meet. */
@@ -42,14 +41,6 @@ export interface ContentionScenario {
   readonly burst?: boolean;
 }
 
-/** Contestants that are measured by turns, each in as many processes as the scenario has. */
-export interface ContentionComparison {
-  readonly about: string;
-  readonly contestants: readonly string[];
-  readonly baseline: string;
-  readonly scenarios: readonly ContentionScenario[];
-}
-
 /** Callers of one cold key, in all processes together. */
 export interface BurstScenario {
   readonly title: string;
@@ -58,11 +49,22 @@ export interface BurstScenario {
 }
 
 /** Contestants that are measured by turns, each in as many processes as the scenario has. */
-export interface BurstComparison {
+export interface TeamComparison<Load> {
   readonly about: string;
   readonly contestants: readonly string[];
   readonly baseline: string;
-  readonly scenarios: readonly BurstScenario[];
+  readonly scenarios: readonly Load[];
+}
+
+/** A promise about one figure of one contestant, or about how often as fast as the baseline it is. */
+export interface Bound {
+  readonly title: string;
+  readonly scenario: string;
+  readonly contestant: string;
+  readonly bound: 'at least' | 'at most';
+  readonly limit: number;
+  /** A figure of the slices of that scenario; left out: how often as fast as the baseline. */
+  readonly figure?: string;
 }
 
 /** What a suite holds its contestants to. */
@@ -79,8 +81,8 @@ export interface Suite {
   /** Whether one of its contestants counts in PostgreSQL. */
   readonly postgres?: true;
   readonly comparisons: readonly Comparison[];
-  readonly contention?: ContentionComparison | undefined;
-  readonly bursts?: BurstComparison | undefined;
+  readonly contention?: TeamComparison<ContentionScenario> | undefined;
+  readonly bursts?: TeamComparison<BurstScenario> | undefined;
   /** Told after what was measured. Those of `rate-limit` and `http` stand in `targets.ts`: they have a section of their own. */
   readonly promises?: Promises;
 }
