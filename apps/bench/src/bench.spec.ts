@@ -8,6 +8,7 @@ import { figures, type ContentionSlice } from './contention-slice.js';
 import { suites } from './suites/index.js';
 import { outage } from './suites/outage.js';
 import { lockTargets } from './suites/lock-targets.js';
+import { cacheBounds, cacheTargets } from './suites/cache-targets.js';
 import { targets } from './suites/targets.js';
 import type { Row } from './runner.js';
 import type { Slice } from './slice.js';
@@ -41,12 +42,12 @@ describe('npm run bench', () => {
     expect(stdout).not.toContain('broken');
     expect(stdout).not.toContain('NaN');
 
-    for (const { title } of targets) {
+    for (const { title } of [...targets, ...cacheTargets]) {
       const [row] = rows.filter(([, target, , met]) => target === title && /^(yes|\*\*no\*\*)$/.test(met ?? ''));
       expect([title, ...(row ?? [])]).toHaveLength(10); // found, and held against a rival
     }
 
-    for (const { title } of lockTargets) {
+    for (const { title } of [...lockTargets, ...cacheBounds]) {
       const [row] = rows.filter(([, target, met]) => target === title && /^(yes|\*\*no\*\*)$/.test(met ?? ''));
       expect([title, ...(row ?? [])]).toHaveLength(8);
     }
@@ -105,7 +106,7 @@ describe('targets', () => {
   });
 
   it('name scenarios and contestants that there are', () => {
-    for (const { scenario, contestant, rivals } of targets) {
+    for (const { scenario, contestant, rivals } of [...targets, ...cacheTargets]) {
       const comparison = suites
         .flatMap(({ comparisons }) => comparisons)
         .find(({ scenarios }) => scenarios.some(({ title }) => title === scenario));

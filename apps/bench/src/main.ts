@@ -127,7 +127,7 @@ function promisesKept({ about, ratios = [], bounds }: Promises, alone: readonly 
 
 function targetsSection(verdicts: readonly Verdict[], circumstances: string): Section {
   const about =
-    'What the limiter has to reach, each against the best of its rivals in the same scenario and round of `rate-limit` or `http`. Client CPU ÷: how many times less CPU the process takes per operation.';
+    'What the limiter and a cached route have to reach, each against the best of its rivals in the same scenario and round of `rate-limit` or `http`. Client CPU ÷: how many times less CPU the process takes per operation.';
   return { name: TARGETS, about, circumstances, table: targetsTable(verdicts) };
 }
 

@@ -39,6 +39,7 @@ const CONTESTANTS: Readonly<Record<string, () => Promise<Contestant>>> = {
   verrou: async () => (await import('./lock.rivals.js')).verrou,
 
   // Values in this process and in Redis
+  'Roost CacheService': async () => (await import('./cache.roost.js')).roostCache,
   'raw GET': async () => (await import('./cache.raw.js')).rawGet,
   'lru-cache': async () => (await import('./cache.raw.js')).lruCache,
   'cache-manager + @keyv/redis': async () => (await import('./cache.manager.js')).cacheManagerKeyv,
@@ -57,6 +58,7 @@ const CONTESTANTS: Readonly<Record<string, () => Promise<Contestant>>> = {
   // A NestJS application with one cached route
   'bare route': async () => (await import('./http.unlimited.js')).unlimited,
   'empty interceptor': async () => (await import('./http.cache.js')).emptyInterceptor,
+  'Roost @CacheResponse': async () => (await import('./http.cache.roost.js')).roostResponse,
   'CacheInterceptor, memory': async () => (await import('./http.cache.js')).cacheInterceptor('memory'),
   'CacheInterceptor + @keyv/redis': async () => (await import('./http.cache.js')).cacheInterceptor('redis'),
 };

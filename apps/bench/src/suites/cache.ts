@@ -1,7 +1,9 @@
 import { cacheBounds, cacheTargets } from './cache-targets.js';
 import type { Comparison, Scenario, Suite } from './suite.js';
 
-const rivals = ['cache-manager + @keyv/redis', 'cache-manager + ioredis-yet', 'bentocache', 'cacheable'] as const;
+const roost = 'Roost CacheService';
+const yet = 'cache-manager + ioredis-yet';
+const rivals = ['cache-manager + @keyv/redis', yet, 'bentocache', 'cacheable'] as const;
 const raw = 'raw GET';
 const lru = 'lru-cache';
 const sizes = [
@@ -16,7 +18,7 @@ const hits = (where: 'near' | 'far', at: string, concurrency: number): Scenario[
     concurrency,
   }));
 
-const near = [...rivals, lru];
+const near = [roost, ...rivals.filter((each) => each !== yet), lru];
 const inProcess: Comparison = {
   contestants: near,
   baseline: lru,
@@ -26,7 +28,7 @@ const inProcess: Comparison = {
 };
 
 const inRedis: Comparison = {
-  contestants: [...rivals, raw],
+  contestants: [roost, ...rivals, raw],
   baseline: raw,
   scenarios: [
     ...[1, 64].flatMap((concurrency) => hits('far', 'L2 hit', concurrency)),
@@ -53,14 +55,14 @@ export const cache: Suite = {
     'Cold getOrSet loads a new key each time, at no cost; sent is what clients sent by MONITOR, in a load that is not timed, a script being one command.',
     'Before each slice what is read has to be what was written, three times over, though each reader changes what he got.',
     'lru-cache is spared that: it hands out the one object that was set, to be changed by anybody.',
-    'cacheable and the memory that cache-manager’s README recommends copy at each hit, and bentocache parses.',
-    '@keyv/redis brings node-redis, all others are on ioredis; bentocache has no way to get many but one by one.',
+    'Roost hands out one frozen object; cacheable and the memory that cache-manager’s README recommends copy at each hit, and bentocache parses.',
+    'With ioredis-yet, which stands behind the same memory, cache-manager is not measured a second time there. @keyv/redis brings node-redis, all others are on ioredis; bentocache has no way to get many but one by one.',
   ].join(' '),
   comparisons: [inProcess, inRedis],
   bursts: {
     about:
       '200 callers of a key that nobody has, all at the same time, of an origin that takes 20 ms; one key after the other, memory in front of Redis (bentocache with its bus). Origin calls are per key, and served is when the last of the callers has its value, by a clock that all processes share; scripts and commands are per key, those inside scripts too. Raw does nothing against it.',
-    contestants: [...rivals, raw],
+    contestants: [roost, ...rivals, raw],
     baseline: raw,
     scenarios: [
       { title: '200 callers in 1 process', callers: 200, processes: 1 },

@@ -33,10 +33,18 @@ const on = (adapter: string): Comparison => ({
 const uncached = ['bare route', 'empty interceptor', 'CacheInterceptor, memory'] as const;
 
 const cached: Comparison = {
-  contestants: [...uncached, 'CacheInterceptor + @keyv/redis'],
+  contestants: [...uncached, 'Roost @CacheResponse', 'CacheInterceptor + @keyv/redis'],
   baseline: uncached[0],
   local: uncached,
-  scenarios: [{ title: 'Fastify, cached', work: 'Fastify cached', concurrency: 64, clients: MANY_KEYS }],
+  scenarios: [
+    {
+      title: 'Fastify, cached',
+      work: 'Fastify cached',
+      concurrency: 64,
+      clients: MANY_KEYS,
+      knowing: ['Roost @CacheResponse'],
+    },
+  ],
 };
 
 /** What a limiter costs a route of NestJS 12, and what a cache does. */
