@@ -5,7 +5,7 @@ import { itemsOf, type Item } from './cache-items.js';
 export interface Cacher {
   get(key: string): Promise<Item | null | undefined> | Item | undefined;
   set(key: string, value: Item): unknown;
-  /** What more than one caller may want at once; left out by what has no loader. */
+  /** The value, loaded when there is none; left out by what has no Redis. */
   getOrSet?(key: string, load: () => Promise<Item>): Promise<Item>;
   /** In the order of the keys; left out by what has no Redis. */
   getMany?(keys: string[]): Promise<readonly (Item | null | undefined)[]>;

@@ -56,7 +56,7 @@ export const cache: Suite = {
     'Before each slice what is read has to be what was written, three times over, though each reader changes what he got.',
     'lru-cache is spared that: it hands out the one object that was set, to be changed by anybody.',
     'Roost hands out one frozen object; cacheable and the memory that cache-manager’s README recommends copy at each hit, and bentocache parses.',
-    'With ioredis-yet, which stands behind the same memory, cache-manager is not measured a second time there. @keyv/redis brings node-redis, all others are on ioredis; bentocache has no way to get many but one by one.',
+    'With ioredis-yet, which stands behind the same memory, cache-manager is not measured a second time there. @keyv/redis, which cacheable has, too, brings node-redis; all others are on ioredis; bentocache has no way to get many but one by one.',
   ].join(' '),
   comparisons: [inProcess, inRedis],
   bursts: {
