@@ -1,3 +1,4 @@
+import type { Key } from '@roost/redis';
 import type { CacheEngine } from './cache.engine.js';
 import type { CacheKeys } from './cache.keys.js';
 import type { CacheMetrics } from './cache.metrics.js';
@@ -7,7 +8,7 @@ import type { Flight } from './loading/flight.js';
 import type { Loads } from './loading/loads.js';
 import { waitFor } from './loading/patience.js';
 import type { ServerClock } from './near/server-clock.js';
-import type { Reader, Seen } from './reader.js';
+import { NOTHING_SEEN, type Reader, type Seen } from './reader.js';
 import type { Held } from './values/held.js';
 
 export interface ManyParts {
@@ -81,19 +82,25 @@ export class CacheMany {
 
   /** What this process has, and what the store has of the rest; nothing of the rest while the store is away. */
   async #look(keys: readonly string[]) {
+    const { engine, reader } = this.parts;
     const near = new Map<string, Held>();
-    const rest: string[] = [];
-    for (const key of new Set(keys)) {
-      const held = this.parts.engine.near(key);
-      if (held === undefined) rest.push(key);
-      else near.set(key, held);
+    const seen = new Map<string, Seen>();
+    const asked: string[] = [];
+    const entries: Key[] = [];
+    for (const key of keys) {
+      if (seen.has(key)) continue;
+      const held = engine.near(key);
+      if (held !== undefined) near.set(key, held);
+      else {
+        seen.set(key, NOTHING_SEEN);
+        if (!engine.reachable(key)) continue;
+        asked.push(key);
+        entries.push(this.parts.keys.slot(key).entry);
+      }
     }
-    const seen = new Map<string, Seen>(rest.map((key) => [key, { held: undefined, version: '' }]));
-    const asked = rest.filter((key) => this.parts.engine.reachable(key));
     try {
-      const entries = asked.map((key) => this.parts.keys.slot(key).entry);
-      const found = await this.parts.reader.readMany(asked, entries);
-      for (const [index, each] of found.entries()) seen.set(asked[index]!, each);
+      const found = await reader.readMany(asked, entries);
+      for (let index = 0; index < asked.length; index++) seen.set(asked[index]!, found[index]!);
     } catch (error) {
       this.parts.report(error);
     }

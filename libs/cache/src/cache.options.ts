@@ -104,3 +104,30 @@ export interface CacheResult<T> {
   /** Whether it is in the cache: false for what was too large, was invalidated while it was loaded, or while Redis is away. */
   readonly stored: boolean;
 }
+
+/** A value that is to be there before anybody asks for it. */
+export interface WarmEntry {
+  readonly key: string;
+  readonly load: Loader<unknown>;
+  readonly options?: CacheOptions;
+}
+
+/** How {@link CacheService.warm} goes about it. */
+export interface WarmOptions {
+  /** How many are loaded at a time. @default 4 */
+  readonly concurrency?: number;
+  /** Ends it: what is under way ends, and nothing else is begun. */
+  readonly signal?: AbortSignal;
+  /** Called after each. */
+  readonly onProgress?: (progress: WarmReport) => void;
+}
+
+/** How far it has come. */
+export interface WarmReport {
+  readonly total: number;
+  /** Loaded now. */
+  readonly loaded: number;
+  /** Were there already. */
+  readonly present: number;
+  readonly failed: number;
+}

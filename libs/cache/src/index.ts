@@ -8,10 +8,18 @@ export { Cached, CacheEvict, type CachedOptions, type CacheEvictOptions } from '
 export { CacheTTL } from './cache-ttl.js';
 
 // Options and results
-export type { CacheOptions, CacheResult, CacheSource, LoadContext, Loader } from './cache.options.js';
+export type {
+  CacheOptions,
+  CacheResult,
+  CacheSource,
+  LoadContext,
+  Loader,
+  WarmEntry,
+  WarmOptions,
+  WarmReport,
+} from './cache.options.js';
 export type { CacheStats } from './cache.stats.js';
 export type { Codec, CodecChoice } from './values/codec.js';
-export type { WarmEntry, WarmOptions, WarmReport } from './warm-up.js';
 
 // HTTP
 export { CacheResponse } from './http/cache-response.decorator.js';

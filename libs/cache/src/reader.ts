@@ -40,8 +40,8 @@ export class Reader implements ChangeListener {
 
   /** The value of this process, where it may be served without asking anybody; it may be stale. */
   near(key: string): NearValue | undefined {
-    const { near, changes, tags, clock } = this.parts;
-    if (!changes.coherent) return undefined;
+    const { near, changes, tags, clock, reading } = this.parts;
+    if (!reading.shares || !changes.coherent) return undefined;
     const found = near.get(key);
     if (found === undefined) return undefined;
     if (found.tagsSeen !== tags.state) {
@@ -115,7 +115,7 @@ export class Reader implements ChangeListener {
   }
 
   changed(name: string): void {
-    this.#reads.delete(name);
+    if (this.#reads.size > 0) this.#reads.delete(name);
     this.parts.near.drop(name);
   }
 
@@ -131,7 +131,14 @@ export class Reader implements ChangeListener {
   }
 
   #keep(held: Held, entry: Key, watch: Watch | undefined, key: string | undefined): void {
-    if (watch === undefined || key === undefined || held.failure !== undefined || !watch.trusts(entry.name)) return;
+    if (
+      !this.parts.reading.shares ||
+      watch === undefined ||
+      key === undefined ||
+      held.failure !== undefined ||
+      !watch.trusts(entry.name)
+    )
+      return;
     // What its tags were compared with may have changed since: compared again at the first hit, which costs nothing.
     held.keep();
     this.parts.near.put(key, entry.name, held, -1);

@@ -21,7 +21,7 @@ import { randomFillSync } from 'node:crypto';
 const HEAD_BYTES = 48;
 const MAGIC = 0xc5;
 const LAYOUT = 1;
-/** The bytes that no other value has. */
+/** The first bytes, which no other value has. */
 export const VERSION_BYTES = 16;
 /** Where the end of freshness stands. */
 export const FRESH_AT = 16;
@@ -50,8 +50,6 @@ export interface EnvelopeHead {
 }
 
 export interface Envelope extends EnvelopeHead {
-  /** Its first bytes, which no other value has. */
-  readonly version: Buffer;
   readonly payload: Buffer;
 }
 
@@ -118,7 +116,6 @@ export function readEnvelope(bytes: Buffer): Envelope | undefined {
     loadedAt: bytes.readDoubleBE(32),
     loadMs: bytes.readFloatBE(40),
     tags,
-    version: bytes.subarray(0, VERSION_BYTES),
     payload: bytes.subarray(payloadAt),
   };
 }
