@@ -44,6 +44,8 @@ export class Fleet {
       ROOST_DRAIN_MS: '0',
       ROOST_ADMIN_TOKEN: 'chaos-admin-token',
       DATABASE_URL: database?.url ?? 'memory:',
+      // A database in memory is opened when it is first needed, which takes seconds of a busy machine.
+      CATALOGUE_WARM_UP: 'false',
       ...env,
     });
     await Promise.all(Array.from({ length: instances }, () => fleet.add()));
