@@ -46,3 +46,7 @@ export {
   InvalidCacheOptionsError,
   UnstorableValueError,
 } from './cache.errors.js';
+
+// What it saves
+export { estimateSavings } from './savings.js';
+export type { CallCost, CallSavings, SavingsAssumptions, SavingsEstimate, SavingsOver } from './savings.js';

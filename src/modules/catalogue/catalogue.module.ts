@@ -1,0 +1,13 @@
+import { Module } from '@nestjs/common';
+import { CatalogueController } from './catalogue.controller.js';
+import { CatalogueRepository } from './catalogue.repository.js';
+import { CatalogueResolver } from './catalogue.resolver.js';
+import { CatalogueService } from './catalogue.service.js';
+import { CatalogueWarmUp } from './catalogue.warm-up.js';
+
+/** Which cars there are: a slow origin behind the cache, by REST and by GraphQL. */
+@Module({
+  controllers: [CatalogueController],
+  providers: [CatalogueService, CatalogueRepository, CatalogueResolver, CatalogueWarmUp],
+})
+export class CatalogueModule {}
