@@ -75,7 +75,7 @@ export class Reader implements ChangeListener {
 
   /** As {@link read} for many, in one command or a few. */
   async readMany(keys: readonly string[], entries: readonly Key[]): Promise<Seen[]> {
-    await this.parts.clock.known();
+    if (!this.parts.clock.isKnown) await this.parts.clock.known();
     const watch = this.parts.changes.watch();
     try {
       const found = await this.parts.store.readMany(entries);
@@ -115,7 +115,7 @@ export class Reader implements ChangeListener {
   }
 
   async #read(key: string, entry: Key): Promise<Seen> {
-    await this.parts.clock.known(); // else what this machine says would decide what is fresh
+    if (!this.parts.clock.isKnown) await this.parts.clock.known(); // else this machine's would decide what is fresh
     const watch = this.parts.changes.watch();
     try {
       return await this.take(await this.parts.store.read(entry), entry, watch, key);
