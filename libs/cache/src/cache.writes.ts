@@ -57,7 +57,7 @@ export class CacheWrites {
       try {
         const snapshot = tags.snapshot(plan.tags, lifeOf(plan));
         const versions = snapshot instanceof Promise ? await snapshot : snapshot;
-        if (!clock.isKnown) await clock.sync();
+        if (!clock.isKnown) await clock.known();
         const origin = { tags: versions, now: clock.now(), loadMs: 0 };
         const { bytes, lifeMs } = writer.write(payload, plan, origin, value === null);
         await store.put(entry, bytes, lifeMs);

@@ -60,6 +60,7 @@ export class Reader implements ChangeListener {
 
   /** What the store has. */
   async look(key: string, entry: Key): Promise<Seen> {
+    if (!this.parts.clock.isKnown) await this.parts.clock.known(); // else this machine's would decide what is fresh
     const watch = this.parts.changes.watch();
     try {
       const taken = this.take(await this.parts.store.read(entry), entry, watch, key);
@@ -85,6 +86,7 @@ export class Reader implements ChangeListener {
 
   /** As {@link read} for many, in one command or a few. */
   async readMany(keys: readonly string[], entries: readonly Key[]): Promise<Seen[]> {
+    if (!this.parts.clock.isKnown) await this.parts.clock.known();
     const watch = this.parts.changes.watch();
     try {
       const found = await this.parts.store.readMany(entries);
