@@ -12,6 +12,7 @@ import { AnswerTimes, reportOf, type CacheStats } from './cache.stats.js';
 import { CacheWrites } from './cache.writes.js';
 import { OutageValues } from './invalidation/outage-values.js';
 import { PendingInvalidations } from './invalidation/pending-invalidations.js';
+import { Landings } from './loading/landings.js';
 import { Loads } from './loading/loads.js';
 import { Changes } from './near/changes.js';
 import { NearCache } from './near/near-cache.js';
@@ -72,7 +73,8 @@ export class CacheRoom {
     const known = { keys, store, near, changes, tags, clock, reading, writer, plans, metrics, outage, report };
     const reader = new Reader({ ...known, foreignJson: config.foreignJson, onDamaged: () => metrics.damaged() });
     const isTag = (name: string) => name.startsWith(keys.prefixes.tags);
-    const loads = new Loads({ ...known, reader, leaseMs: config.leaseMs }, isTag);
+    const landings = new Landings(known);
+    const loads = new Loads({ ...known, reader, landings, leaseMs: config.leaseMs }, isTag);
     changes.listen(tags, reader, loads, outage);
 
     const writable = () => !inRedis || backend.choose('write') === 'redis' || backend.state().write !== 'open';

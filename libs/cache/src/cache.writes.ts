@@ -5,7 +5,7 @@ import type { CacheOptions } from './cache.options.js';
 import { checkTags, type Plans } from './cache.plan.js';
 import type { OutageValues } from './invalidation/outage-values.js';
 import type { PendingInvalidations } from './invalidation/pending-invalidations.js';
-import { lifeOf } from './loading/flight.js';
+import { lifeOf } from './loading/journey.js';
 import type { Changes } from './near/changes.js';
 import type { ServerClock } from './near/server-clock.js';
 import type { TagVersions } from './near/tag-versions.js';

@@ -91,7 +91,9 @@ export class Reader implements ChangeListener {
     try {
       const found = await this.parts.store.readMany(entries);
       const taken = found.map((bytes, index) => this.take(bytes, entries[index]!, watch, keys[index]!));
-      return taken.some((each) => each instanceof Promise) ? await Promise.all(taken) : (taken as Seen[]);
+      const seen: Seen[] = [];
+      for (const each of taken) seen.push(each instanceof Promise ? await each : each);
+      return seen;
     } finally {
       watch.end();
     }

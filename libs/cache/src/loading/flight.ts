@@ -1,19 +1,15 @@
 import type { AsyncLocalStorage } from 'node:async_hooks';
 import { CachedFailureError } from '../cache.errors.js';
-import type { Loader } from '../cache.options.js';
-import type { Slot } from '../cache.keys.js';
 import type { CacheMetrics } from '../cache.metrics.js';
-import type { Plan } from '../cache.plan.js';
 import type { Changes } from '../near/changes.js';
 import type { ServerClock } from '../near/server-clock.js';
 import type { TagVersions } from '../near/tag-versions.js';
 import type { Reader, Seen } from '../reader.js';
 import type { CacheStore } from '../stores/cache.store.js';
-import type { TagVersion } from '../values/envelope.js';
 import { failureError } from '../values/failure.js';
-import type { Held } from '../values/held.js';
-import type { Writer } from '../values/writer.js';
 import { Context } from './context.js';
+import { lifeOf, type Journey, type Landing, type Leased } from './journey.js';
+import type { Landings } from './landings.js';
 
 /** Who waits for another process' load looks for itself after so long at the latest, and up to twice as long. */
 const LOOK_AFTER_MS = 50;
@@ -25,7 +21,7 @@ export interface FlightParts {
   readonly tags: TagVersions;
   readonly clock: ServerClock;
   readonly reader: Reader;
-  readonly writer: Writer;
+  readonly landings: Landings;
   readonly metrics: CacheMetrics;
   readonly leaseMs: number;
   /** What no other load has, in this process or another. */
@@ -34,38 +30,6 @@ export interface FlightParts {
   readonly report: (error: unknown) => void;
   /** The names of the values that are being loaded around this code. */
   readonly around: AsyncLocalStorage<readonly string[]>;
-}
-
-/** What is to be loaded, and how. */
-export interface Journey {
-  readonly key: string;
-  readonly slot: Slot;
-  readonly plan: Plan;
-  readonly loader: Loader<unknown>;
-  /** What was found before. */
-  readonly seen: Seen;
-  /** Without asking the store: it is away. */
-  readonly alone: boolean;
-  /** Nobody waits: a load of somebody else is as good. */
-  readonly background: boolean;
-}
-
-/** How a load ended. */
-export interface Landing {
-  /** What a hit would give; undefined for what cannot be stored. */
-  readonly held: Held | undefined;
-  /** What was loaded and cannot be stored. */
-  readonly value?: unknown;
-  readonly source: 'redis' | 'loader' | 'elsewhere';
-  readonly stored: boolean;
-}
-
-/** A lease that was given to a load, and what the load saw before it began. */
-interface Leased {
-  readonly token: string;
-  readonly seen: Buffer;
-  readonly beganUs: number;
-  readonly tags: readonly TagVersion[];
 }
 
 /** One load of one value, for all who wait for it in this process; under a lease it is the only one of all processes. */
@@ -167,7 +131,7 @@ export class Flight {
     const { signal } = this.#abort;
     this.#decide();
     const context = new Context(signal);
-    const giveUp = () => void this.#giveUp(lease);
+    const giveUp = () => void parts.landings.giveUp(journey.slot, lease);
     const renewals = lease && this.#renewed(lease);
     const beganAt = performance.now();
     signal.addEventListener('abort', giveUp, { once: true });
@@ -176,50 +140,15 @@ export class Flight {
       const value = await parts.around.run(around, async () => journey.loader(context));
       const loadMs = performance.now() - beganAt;
       parts.metrics.loaded('ok', loadMs);
-      return await this.#store(value, context, loadMs, lease);
+      return await parts.landings.land(journey, lease, { value, context, loadMs });
     } catch (error) {
       parts.metrics.loaded('failed', performance.now() - beganAt);
-      if (!signal.aborted) await this.#fail(error, lease, performance.now() - beganAt);
+      if (!signal.aborted) await parts.landings.fail(journey, lease, error, performance.now() - beganAt);
       throw error;
     } finally {
       clearInterval(renewals);
       signal.removeEventListener('abort', giveUp);
     }
-  }
-
-  async #store(value: unknown, context: Context, loadMs: number, lease: Leased | undefined): Promise<Landing> {
-    const { writer, clock, tags, store, metrics } = this.parts;
-    const { plan, slot } = this.journey;
-    const payload = context.skipped ? undefined : writer.payload(value, plan.codec);
-    if (payload === undefined) {
-      await this.#giveUp(lease);
-      return { value, held: undefined, source: 'loader', stored: false };
-    }
-    const origin = { now: clock.now(), loadMs, ttlMs: context.ttlMs };
-    const named = context.tags.filter((tag) => !plan.tags.includes(tag));
-    const own = [...(lease?.tags ?? []), ...plan.tags.map((name) => ({ name, version: 0 }))];
-    if (lease === undefined || this.#abort.signal.aborted) {
-      const tagged = [...own, ...named.map((name) => ({ name, version: 0 }))];
-      const held = writer.write(payload, plan, { ...origin, tags: tagged }, value === null).held();
-      return { held, source: 'loader', stored: false };
-    }
-    let stored = false;
-    let written = writer.write(payload, plan, { ...origin, tags: lease.tags }, value === null);
-    try {
-      const later = await tags.since(named, lease.beganUs, lifeOf(plan));
-      if (later === undefined) await this.#giveUp(lease);
-      else {
-        if (later.length > 0) {
-          written = writer.write(payload, plan, { ...origin, tags: [...lease.tags, ...later] }, value === null);
-        }
-        const { bytes, lifeMs } = written;
-        stored = await store.commit(slot, { token: lease.token, seen: lease.seen, bytes, lifeMs });
-      }
-      if (!stored) metrics.fenced();
-    } catch (error) {
-      this.parts.report(error); // without an answer it is not stored, or was stored under the lease
-    }
-    return { held: written.held(), source: 'loader', stored };
   }
 
   #renewed({ token }: Leased): NodeJS.Timeout {
@@ -230,32 +159,4 @@ export class Flight {
     };
     return setInterval(renew, leaseMs / 3).unref();
   }
-
-  /** Others may load at once; or are told of the error for a moment. */
-  async #fail(error: unknown, lease: Leased | undefined, loadMs: number): Promise<void> {
-    const { plan, seen, slot } = this.journey;
-    if (lease === undefined || plan.errorTtlMs === 0 || seen.held !== undefined) return this.#giveUp(lease);
-    const { writer, store, clock } = this.parts;
-    const { token, seen: version, tags } = lease;
-    const { bytes, lifeMs } = writer.writeFailure(error, plan, { tags, now: clock.now(), loadMs });
-    await this.#quietly(store.commit(slot, { token, seen: version, bytes, lifeMs }));
-  }
-
-  async #giveUp(lease: Leased | undefined): Promise<void> {
-    if (lease !== undefined) await this.#quietly(this.parts.store.abort(this.journey.slot, lease.token));
-  }
-
-  /** A lease that cannot be given back ends by itself. */
-  async #quietly(work: Promise<unknown>): Promise<void> {
-    try {
-      await work;
-    } catch (error) {
-      this.parts.report(error);
-    }
-  }
-}
-
-/** For how long a value of this plan is kept at most. */
-export function lifeOf({ ttlMs, graceMs, jitter }: Plan): number {
-  return Math.ceil(ttlMs * (1 + jitter)) + graceMs;
 }

@@ -2,7 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import { CacheClosedError, CacheRecursionError } from '../cache.errors.js';
 import type { ChangeListener } from '../near/changes.js';
-import { Flight, type FlightParts, type Journey } from './flight.js';
+import { Flight, type FlightParts } from './flight.js';
+import type { Journey } from './journey.js';
 
 /** Failures of more values than that are forgotten. */
 const MOST_FAILED = 10_000;

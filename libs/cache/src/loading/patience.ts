@@ -1,7 +1,8 @@
 import { CacheTimeoutError } from '../cache.errors.js';
 import type { Plan } from '../cache.plan.js';
 import type { Held } from '../values/held.js';
-import type { Flight, Landing } from './flight.js';
+import type { Flight } from './flight.js';
+import type { Landing } from './journey.js';
 
 /**
  * Waits for a load as long as the caller's plan allows. Resolves to undefined when the stale value is to be given instead.
