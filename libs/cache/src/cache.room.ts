@@ -131,11 +131,11 @@ export class CacheRoom {
 
   /** Without tracking values come from Redis: slower, and right. */
   report(): HealthReport {
-    const { entries, bytes, coherent } = this.#nearStats;
+    const { coherent } = this.#changes;
     const tracking = this.#link === undefined ? 'process' : (this.#link.tracking.mode ?? 'seeking');
     const pending = this.#pending.size;
     const well = (coherent || tracking === 'off') && pending === 0;
-    return { status: well ? 'up' : 'degraded', tracking, coherent, pendingInvalidations: pending, entries, bytes };
+    return { status: well ? 'up' : 'degraded', tracking, coherent, pending };
   }
 
   /** Ends what loads, and tells Redis what it has missed. */
