@@ -208,7 +208,7 @@ describe('the catalogue, on two processes that share Redis and Postgres', () => 
 
   it('is warm a moment after it has started, which its readiness did not wait for', async () => {
     const service = await fleet.add({ CATALOGUE_WARM_UP: 'true' });
-    await service.waitForLog(({ event }) => event === 'catalogue.warm');
+    await service.waitForLog(({ event }) => event === 'cache.warm');
     for (const city of ['Lisbon', 'Vienna', 'Oslo']) {
       expect((await send(service, `/catalogue/cars?city=${city}`)).body.metadata.cached).toBe(true);
     }

@@ -15,6 +15,7 @@ import type { CacheModuleOptions } from './cache.options.js';
 import { CacheRoom } from './cache.room.js';
 import { CacheService } from './cache.service.js';
 import { CachedCheck } from './cached.check.js';
+import { WarmUps } from './warm-ups.js';
 import { httpCacheExports, httpCacheProviders } from './http/http-cache.providers.js';
 
 const config: FactoryProvider<CacheConfig> = {
@@ -43,6 +44,7 @@ const room: FactoryProvider<CacheRoom> = {
     room,
     CacheMetrics,
     CachedCheck,
+    WarmUps,
     ...httpCacheProviders,
     { provide: CacheService, inject: [CacheRoom], useFactory: ({ service }: CacheRoom) => service },
   ],

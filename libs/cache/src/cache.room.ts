@@ -33,6 +33,7 @@ export interface CacheRoomParts {
   readonly logger: LoggerService;
 }
 
+const REPORT_EVERY_MS = 60_000;
 /** How long a boot waits for the news of changes to be heard; without it values come from Redis. */
 const READY_WITHIN_MS = 1_000;
 
@@ -48,6 +49,7 @@ export class CacheRoom {
   /** Undefined when this process keeps the values by choice. */
   readonly #link: CacheLink | undefined;
   readonly #unfollow: () => void;
+  #reportedAt = -Infinity;
 
   constructor(parts: CacheRoomParts) {
     const { config, connection, metrics } = parts;
@@ -161,7 +163,9 @@ export class CacheRoom {
   }
 
   #report(error: unknown): void {
-    if (isRedisUnavailable(error)) return; // the backend tells of outages
+    const now = performance.now();
+    if (isRedisUnavailable(error) || now - this.#reportedAt < REPORT_EVERY_MS) return; // the backend tells of outages
+    this.#reportedAt = now;
     this.#parts.logger.error(`The cache did without Redis: ${String(error)}`, { event: 'cache.failure' });
   }
 }

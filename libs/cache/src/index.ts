@@ -5,7 +5,9 @@ export type { CacheModuleOptions, NearOptions } from './cache.options.js';
 // Service and decorators
 export { CacheService, type ManyLoader } from './cache.service.js';
 export { Cached, CacheEvict, type CachedOptions, type CacheEvictOptions } from './cached.decorator.js';
+export { cacheKey } from './cache-key.js';
 export { CacheTTL } from './cache-ttl.js';
+export { WarmUp, type WarmUpOptions } from './warm-up.decorator.js';
 
 // Options and results
 export type {

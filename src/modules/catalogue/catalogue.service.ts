@@ -1,5 +1,6 @@
-import { Injectable } from '@nestjs/common';
-import { CacheService, type CacheResult, type Loader, type WarmReport } from '@roost/cache';
+import { Inject, Injectable } from '@nestjs/common';
+import { CacheService, WarmUp, type CacheResult, type Loader, type WarmEntry } from '@roost/cache';
+import { CONFIG, type Config } from '../../common/config/index.js';
 import { carEntry, listEntry, NOTHING_TTL, tagsOf } from './catalogue.cache.js';
 import { CarNotListedError } from './catalogue.errors.js';
 import { CatalogueRepository } from './catalogue.repository.js';
@@ -14,6 +15,7 @@ export class CatalogueService {
   constructor(
     private readonly cache: CacheService,
     private readonly repository: CatalogueRepository,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'CATALOGUE_WARM_UP' | 'NODE_ENV'>,
   ) {}
 
   /** Those of one city, or of all, the cheapest first. */
@@ -41,10 +43,12 @@ export class CatalogueService {
     return car;
   }
 
-  /** Loads the lists that everybody asks for. */
-  warm(signal: AbortSignal): Promise<WarmReport> {
-    const entries = CITIES.map((city) => ({ ...listEntry(city), load: this.#listing(city) }));
-    return this.cache.warm(entries, { signal });
+  /** The lists that everybody asks for. */
+  @WarmUp()
+  popular(): WarmEntry[] {
+    const { CATALOGUE_WARM_UP: wanted, NODE_ENV } = this.config;
+    if (!(wanted ?? NODE_ENV !== 'test')) return [];
+    return CITIES.map((city) => ({ ...listEntry(city), load: this.#listing(city) }));
   }
 
   #listing(city: string | undefined): Loader<Car[]> {
