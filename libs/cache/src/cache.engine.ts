@@ -7,7 +7,7 @@ import type { AnswerTimes } from './cache.stats.js';
 import type { OutageValues } from './invalidation/outage-values.js';
 import type { PendingInvalidations } from './invalidation/pending-invalidations.js';
 import { isDue } from './loading/eager.js';
-import type { Landing } from './loading/flight.js';
+import type { Landing } from './loading/journey.js';
 import type { Loads } from './loading/loads.js';
 import { waitFor } from './loading/patience.js';
 import type { ServerClock } from './near/server-clock.js';

@@ -1,62 +1,14 @@
-import type { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import { CachedFailureError } from '../cache.errors.js';
-import type { Loader } from '../cache.options.js';
-import type { Slot } from '../cache.keys.js';
-import type { CacheMetrics } from '../cache.metrics.js';
 import type { Plan } from '../cache.plan.js';
-import type { Changes } from '../near/changes.js';
-import type { ServerClock } from '../near/server-clock.js';
-import type { TagVersions } from '../near/tag-versions.js';
-import type { Reader, Seen } from '../reader.js';
-import type { CacheStore } from '../stores/cache.store.js';
+import type { Seen } from '../reader.js';
 import type { TagVersion } from '../values/envelope.js';
 import { failureError } from '../values/failure.js';
-import type { Held } from '../values/held.js';
-import type { Writer } from '../values/writer.js';
 import { Context } from './context.js';
+import type { FlightParts, Journey, Landing } from './journey.js';
 
 /** Who waits for another process' load looks for itself after so long at the latest, and up to twice as long. */
 const LOOK_AFTER_MS = 50;
-
-/** What flights stand on. */
-export interface FlightParts {
-  readonly store: CacheStore;
-  readonly changes: Changes;
-  readonly tags: TagVersions;
-  readonly clock: ServerClock;
-  readonly reader: Reader;
-  readonly writer: Writer;
-  readonly metrics: CacheMetrics;
-  readonly leaseMs: number;
-  /** Takes in that the store failed: an outage is known elsewhere, anything else is a bug. */
-  readonly report: (error: unknown) => void;
-  /** The names of the values that are being loaded around this code. */
-  readonly around: AsyncLocalStorage<readonly string[]>;
-}
-
-/** What is to be loaded, and how. */
-export interface Journey {
-  readonly key: string;
-  readonly slot: Slot;
-  readonly plan: Plan;
-  readonly loader: Loader<unknown>;
-  /** What was found before. */
-  readonly seen: Seen;
-  /** Without asking the store: it is away. */
-  readonly alone: boolean;
-  /** Nobody waits: a load of somebody else is as good. */
-  readonly background: boolean;
-}
-
-/** How a load ended. */
-export interface Landing {
-  readonly value: unknown;
-  /** What a hit would give; undefined for what cannot be stored. */
-  readonly held: Held | undefined;
-  readonly source: 'redis' | 'loader' | 'elsewhere';
-  readonly stored: boolean;
-}
 
 /** A lease that was given to a load, and what the load saw before it began. */
 interface Leased {
@@ -73,6 +25,8 @@ export class Flight {
   readonly decided: Promise<void>;
   /** Whether nothing has changed since it began. */
   current = true;
+  /** Whether its loader runs: what it began may live on, and then is no part of it any more. */
+  loading = false;
   readonly #abort = new AbortController();
   #waiting = 0;
   #goesOn = false;
@@ -98,6 +52,11 @@ export class Flight {
     if (--this.#waiting === 0 && !this.#goesOn) this.abort(reason);
   }
 
+  /** Whether nobody waits for it any more: who comes now needs another one. */
+  get givenUp(): boolean {
+    return this.#abort.signal.aborted;
+  }
+
   abort(reason: Error): void {
     this.#abort.abort(reason);
   }
@@ -119,6 +78,7 @@ export class Flight {
           else if (asked.leased !== undefined) leased = asked.leased;
           else if (journey.background) return { value: undefined, held: undefined, source: 'elsewhere', stored: false };
           else {
+            this.#decide(); // another one loads, as far as is known
             const atMostMs = Math.min(asked.leaseLeftMs + 1, LOOK_AFTER_MS * (1 + Math.random()));
             if ((await news.within(atMostMs, signal)) === 'timeout') continue;
             seen = await parts.reader.read(key, slot.entry);
@@ -161,26 +121,41 @@ export class Flight {
 
   /** Loads; the result is stored only under a lease. */
   async #lead(lease: Leased | undefined): Promise<Landing> {
-    const { journey, parts } = this;
+    const { parts } = this;
     const { signal } = this.#abort;
     this.#decide();
     const context = new Context(signal);
-    const giveUp = () => void this.#giveUp(lease);
     const renewals = lease && this.#renewed(lease);
     const beganAt = performance.now();
-    signal.addEventListener('abort', giveUp, { once: true });
     try {
-      const around = [...(parts.around.getStore() ?? []), journey.slot.entry.name];
-      const value = await parts.around.run(around, async () => journey.loader(context));
+      const value = await this.#load(context);
       const loadMs = performance.now() - beganAt;
       parts.metrics.loaded('ok', loadMs);
       return await this.#store(value, context, loadMs, lease);
     } catch (error) {
       parts.metrics.loaded('failed', performance.now() - beganAt);
-      if (!signal.aborted) await this.#fail(error, lease, performance.now() - beganAt);
+      if (signal.aborted) void this.#giveUp(lease);
+      else await this.#fail(error, lease, performance.now() - beganAt);
       throw error;
     } finally {
       clearInterval(renewals);
+    }
+  }
+
+  /** What the loader gives. One that was given up may never end: it is not waited for, or others would join it for ever. */
+  async #load(context: Context): Promise<unknown> {
+    const { around } = this.parts;
+    const { signal } = context;
+    signal.throwIfAborted();
+    let giveUp!: () => void;
+    const givenUp = new Promise<never>((_, reject) => (giveUp = () => reject(signal.reason as Error)));
+    signal.addEventListener('abort', giveUp, { once: true });
+    this.loading = true;
+    try {
+      const loaded = around.run([...(around.getStore() ?? []), this], async () => this.journey.loader(context));
+      return await Promise.race([loaded, givenUp]);
+    } finally {
+      this.loading = false;
       signal.removeEventListener('abort', giveUp);
     }
   }
@@ -196,7 +171,7 @@ export class Flight {
     const origin = { now: clock.now(), loadMs, ttlMs: context.ttlMs };
     const named = context.tags.filter((tag) => !plan.tags.includes(tag));
     const own = [...(lease?.tags ?? []), ...plan.tags.map((name) => ({ name, version: 0 }))];
-    if (lease === undefined || this.#abort.signal.aborted) {
+    if (lease === undefined) {
       const tagged = [...own, ...named.map((name) => ({ name, version: 0 }))];
       const { held } = writer.write(payload, plan, { ...origin, tags: tagged }, value === null);
       return { value: held.value(), held, source: 'loader', stored: false };

@@ -1,7 +1,8 @@
 import { CacheTimeoutError } from '../cache.errors.js';
 import type { Plan } from '../cache.plan.js';
 import type { Held } from '../values/held.js';
-import type { Flight, Landing } from './flight.js';
+import type { Flight } from './flight.js';
+import type { Landing } from './journey.js';
 
 /**
  * Waits for a load as long as the caller's plan allows. Resolves to undefined when the stale value is to be given instead.
@@ -20,7 +21,16 @@ export async function waitFor(flight: Flight, plan: Plan, stale: Held | undefine
   clearTimeout(timer);
   if (landing !== over) return landing;
   const error = new CacheTimeoutError(limitMs);
-  flight.leave(backgroundCompletion ?? soft, error);
+  if (soft && hardTimeoutMs !== undefined && backgroundCompletion === undefined) {
+    leaveAfter(flight, hardTimeoutMs - limitMs, new CacheTimeoutError(hardTimeoutMs));
+  } else flight.leave(backgroundCompletion ?? soft, error);
   if (stale !== undefined) return undefined;
   throw error;
+}
+
+/** Nobody waits for the value, but the load has its time all the same: one that hangs would keep its lease for ever. */
+function leaveAfter(flight: Flight, ms: number, error: Error): void {
+  const timer = setTimeout(() => flight.leave(false, error), ms).unref();
+  const over = () => clearTimeout(timer);
+  flight.ended.then(over, over);
 }
