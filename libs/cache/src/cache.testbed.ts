@@ -30,10 +30,7 @@ export async function openNode(redis: RedisModuleOptions, options: CacheModuleOp
     RedisModule.forRoot({ commandTimeoutMs: 2_000, recheckMs: 100, ...redis }),
     CacheModule.forRoot(options),
   ];
-  const app = await NestFactory.createApplicationContext(
-    { module: Node, imports },
-    { logger, abortOnError: false, forceCloseConnections: true },
-  );
+  const app = await NestFactory.createApplicationContext({ module: Node, imports }, { logger, abortOnError: false });
   const cache = app.get(CacheService);
   const connection = app.get(RedisConnections).get('default');
   if (options.tracking !== 'off') await becomes(() => cache.stats().near.coherent);
@@ -68,7 +65,10 @@ export class Origin<T> {
 }
 
 /** The full names of what a cache keeps at a key, and of a tag. */
-export function wireOf(key: string, space = 'app'): { readonly entry: string; readonly lease: string; readonly tag: string } {
+export function wireOf(
+  key: string,
+  space = 'app',
+): { readonly entry: string; readonly lease: string; readonly tag: string } {
   const keys = new CacheKeys(space);
   const { entry, lease } = keys.slot(key);
   return { entry: `roost:${entry.name}`, lease: `roost:${lease.name}`, tag: `roost:${keys.tag(key).name}` };

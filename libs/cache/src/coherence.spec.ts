@@ -89,7 +89,10 @@ describe('coherence', () => {
         await b.cache.invalidateTags('3');
         origin.end('OLD');
         expect(await loaded).toBe('OLD');
-        expect(await Promise.all([a.cache.get(`3 ${round}`), b.cache.get(`3 ${round}`)])).toEqual([undefined, undefined]);
+        expect(await Promise.all([a.cache.get(`3 ${round}`), b.cache.get(`3 ${round}`)])).toEqual([
+          undefined,
+          undefined,
+        ]);
       }
     });
 
