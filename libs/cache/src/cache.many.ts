@@ -78,10 +78,11 @@ export class CacheMany {
     await Promise.all(
       flights.map(async ([key, flight, stale]) => {
         try {
-          const landing = await waitFor(flight, plan, stale);
+          const landing = await waitFor(flight, plan, stale, this.parts.clock);
           values.set(key, landing === undefined ? stale!.value() : landing.value);
         } catch (error) {
-          if (stale !== undefined && plan.serveStale(error)) values.set(key, stale.value());
+          const kept = stale !== undefined && stale.keptUntil > this.parts.clock.now();
+          if (kept && plan.serveStale(error)) values.set(key, stale.value());
           else if (!allowPartial) throw error;
         }
       }),

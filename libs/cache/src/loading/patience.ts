@@ -1,5 +1,6 @@
 import { CacheTimeoutError } from '../cache.errors.js';
 import type { Plan } from '../cache.plan.js';
+import type { ServerClock } from '../near/server-clock.js';
 import type { Held } from '../values/held.js';
 import type { Flight } from './flight.js';
 import type { Landing } from './journey.js';
@@ -8,9 +9,15 @@ import type { Landing } from './journey.js';
  * Waits for a load as long as the caller's plan allows. Resolves to undefined when the stale value is to be given instead.
  * @throws CacheTimeoutError after `hardTimeout` without a stale value; what the load throws.
  */
-export async function waitFor(flight: Flight, plan: Plan, stale: Held | undefined): Promise<Landing | undefined> {
+export async function waitFor(
+  flight: Flight,
+  plan: Plan,
+  stale: Held | undefined,
+  clock: Pick<ServerClock, 'now'>,
+): Promise<Landing | undefined> {
   const { softTimeoutMs, hardTimeoutMs, backgroundCompletion } = plan;
-  const soft = stale !== undefined && softTimeoutMs !== undefined && softTimeoutMs < (hardTimeoutMs ?? Infinity);
+  const kept = (inMs: number) => stale !== undefined && stale.keptUntil > clock.now() + inMs;
+  const soft = softTimeoutMs !== undefined && softTimeoutMs < (hardTimeoutMs ?? Infinity) && kept(softTimeoutMs);
   const limitMs = soft ? softTimeoutMs : hardTimeoutMs;
   flight.join();
   if (limitMs === undefined) return flight.ended;
@@ -24,7 +31,7 @@ export async function waitFor(flight: Flight, plan: Plan, stale: Held | undefine
   if (soft && hardTimeoutMs !== undefined && backgroundCompletion === undefined) {
     leaveAfter(flight, hardTimeoutMs - limitMs, new CacheTimeoutError(hardTimeoutMs));
   } else flight.leave(backgroundCompletion ?? soft, error);
-  if (stale !== undefined) return undefined;
+  if (soft || kept(0)) return undefined;
   throw error;
 }
 
