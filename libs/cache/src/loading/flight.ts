@@ -179,14 +179,15 @@ export class Flight {
     let stored = false;
     let written = writer.write(payload, plan, { ...origin, tags: lease.tags }, value === null);
     try {
-      const later = await tags.since(named, lease.beganUs, lifeOf(plan));
+      const lifeMs = lifeOf(plan, context.ttlMs);
+      if (lifeMs > lifeOf(plan)) await tags.snapshot(plan.tags, lifeMs); // else they would end before what has them
+      const later = await tags.since(named, lease.beganUs, lifeMs);
       if (later === undefined) await this.#giveUp(lease);
       else {
         if (later.length > 0) {
           written = writer.write(payload, plan, { ...origin, tags: [...lease.tags, ...later] }, value === null);
         }
-        const { bytes, lifeMs } = written;
-        stored = await store.commit(slot, { token: lease.token, seen: lease.seen, bytes, lifeMs });
+        stored = await store.commit(slot, { ...written, token: lease.token, seen: lease.seen });
       }
       if (!stored) metrics.fenced();
     } catch (error) {
@@ -228,7 +229,11 @@ export class Flight {
   }
 }
 
-/** For how long a value of this plan is kept at most. */
-export function lifeOf({ ttlMs, graceMs, jitter }: Plan): number {
-  return Math.ceil(ttlMs * (1 + jitter)) + graceMs;
+/** For how long a value of this plan, or its error, is kept at most. */
+export function lifeOf(
+  { ttlMs, negativeTtlMs, errorTtlMs, graceMs, jitter }: Plan,
+  /** Of this value, where its load said so. */
+  ownTtlMs = 0,
+): number {
+  return Math.max(Math.ceil(Math.max(ttlMs, negativeTtlMs ?? 0, ownTtlMs) * (1 + jitter)) + graceMs, errorTtlMs);
 }
