@@ -102,14 +102,15 @@ export class CacheEngine {
       if (fresh !== undefined) return fresh;
       flight = loads.running(name, key); // somebody may have begun meanwhile
     } else seen = flight.journey.seen;
-    const stale = seen.held?.failure === undefined ? seen.held : undefined;
+    // The load may be an old one, and what it began with has since come to the end of its grace.
+    const stale = this.#isKept(seen.held) ? seen.held : undefined;
     if (stale !== undefined && loads.failedLately(name)) return this.#stale<T>(stale, beganAt);
     flight ??= loads.start({ key, slot, plan, loader, seen, alone: false, background: false });
     let landing: Landing | undefined;
     try {
-      landing = await waitFor(flight, plan, stale);
+      landing = await waitFor(flight, plan, stale, this.parts.clock);
     } catch (error) {
-      if (stale === undefined || !plan.serveStale(error)) throw error;
+      if (!this.#isKept(stale) || !plan.serveStale(error)) throw error;
     }
     if (landing === undefined) return this.#stale<T>(stale!, beganAt);
     this.parts.metrics.answered('miss');
@@ -164,7 +165,7 @@ export class CacheEngine {
     const flight =
       loads.running(name, key) ??
       loads.start({ key, slot, plan, loader, seen: NOTHING_SEEN, alone: true, background: false });
-    const landing = await waitFor(flight, plan, undefined);
+    const landing = await waitFor(flight, plan, undefined, this.parts.clock);
     times.uncached(beganAt);
     if (landing?.held !== undefined && flight.current) outage.put(name, landing.held);
     return this.#landed<T>(landing!);
@@ -193,6 +194,11 @@ export class CacheEngine {
       ttlMs: stored ? Math.max(held.freshUntil - now, 0) : 0,
       stored,
     };
+  }
+
+  /** Whether it may be served though it is not fresh any more. */
+  #isKept(held: Held | undefined): held is Held {
+    return held !== undefined && held.failure === undefined && held.keptUntil > this.parts.clock.now();
   }
 
   #isFresh(held: Held): boolean {

@@ -130,6 +130,15 @@ export function milliseconds(
   }
 }
 
+/** @throws InvalidCacheOptionsError for what is no lifetime. */
+export function checkTtl(ttl: Duration): number {
+  const problems: string[] = [];
+  const ms = milliseconds('ttl', ttl, { orZero: false, most: LONGEST_MS }, problems);
+  if (ms === undefined) problems.push(`expected a \`ttl\`, got ${show(ttl)}`);
+  if (problems.length > 0) throw new InvalidCacheOptionsError(problems);
+  return ms!;
+}
+
 /** @throws InvalidCacheOptionsError for what is no tag. */
 export function checkTags(tags: readonly string[]): readonly string[] {
   const problems: string[] = [];

@@ -113,7 +113,9 @@ export class CacheWrites {
     const told = await this.#tell(async () => {
       const { held } = await reader.read(key, entry);
       if (held === undefined || held.version === '') return;
-      expired = await store.expire(entry, Buffer.from(held.version, 'latin1'), clock.now());
+      const freshUntil = Math.min(held.freshUntil, clock.now());
+      const keptUntil = freshUntil + (held.keptUntil - held.freshUntil);
+      expired = await store.expire(entry, Buffer.from(held.version, 'latin1'), { freshUntil, keptUntil });
     });
     if (!told) pending.addKeys([key]);
     this.#changed([entry]);

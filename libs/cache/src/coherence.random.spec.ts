@@ -1,4 +1,4 @@
-import type { Commands } from '@roost/redis';
+import type { CommandArg, Commands } from '@roost/redis';
 import { MutatedCommands } from '@roost/redis/testing';
 import { RedisServer } from '@roost/testing';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -23,7 +23,7 @@ describe('coherence of random runs', () => {
       // An answer may be taken in later than the news of a change that makes it void.
       for (const verb of ['read', 'readBytes'] as const) {
         const read = commands[verb].bind(commands);
-        commands[verb] = async <T>(...asked: Parameters<typeof read>) => {
+        commands[verb] = async <T>(...asked: [string, ...CommandArg[]]) => {
           const answer = await read<T>(...asked);
           await sleep(Math.random() * 6);
           return answer;

@@ -30,7 +30,7 @@ export { HttpCacheInterceptor } from './http/http-cache.interceptor.js';
 export type { CacheRequest, CacheResponseOptions } from './http/http-cache.options.js';
 
 // Stores
-export { CacheStore, type Begun, type Commit, type Lease, type TagState } from './stores/cache.store.js';
+export { CacheStore, type Begun, type Commit, type Ends, type Lease, type TagState } from './stores/cache.store.js';
 export { cacheKeys, type Slot } from './cache.keys.js';
 export { MemoryCacheStore, type MemoryCacheStoreOptions } from './stores/memory-cache.store.js';
 export { RedisCacheStore } from './stores/redis-cache.store.js';

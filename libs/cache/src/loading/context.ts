@@ -1,6 +1,6 @@
-import { toMs, type Duration } from '@roost/redis';
+import type { Duration } from '@roost/redis';
 import type { LoadContext } from '../cache.options.js';
-import { checkTags } from '../cache.plan.js';
+import { checkTags, checkTtl } from '../cache.plan.js';
 
 /** What a loader says about its value. */
 export class Context implements LoadContext {
@@ -11,7 +11,7 @@ export class Context implements LoadContext {
   constructor(readonly signal: AbortSignal) {}
 
   setTtl(ttl: Duration): void {
-    this.ttlMs = toMs(ttl);
+    this.ttlMs = checkTtl(ttl);
   }
 
   addTags(...tags: string[]): void {

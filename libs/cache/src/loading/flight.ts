@@ -1,36 +1,11 @@
-import type { AsyncLocalStorage } from 'node:async_hooks';
 import { CachedFailureError } from '../cache.errors.js';
-import type { CacheMetrics } from '../cache.metrics.js';
-import type { Changes } from '../near/changes.js';
-import type { ServerClock } from '../near/server-clock.js';
-import type { TagVersions } from '../near/tag-versions.js';
-import type { Reader, Seen } from '../reader.js';
-import type { CacheStore } from '../stores/cache.store.js';
+import type { Seen } from '../reader.js';
 import { failureError } from '../values/failure.js';
 import { Context } from './context.js';
-import { lifeOf, type Journey, type Landing, type Leased } from './journey.js';
-import type { Landings } from './landings.js';
+import { lifeOf, type FlightParts, type Journey, type Landing, type Leased } from './journey.js';
 
 /** Who waits for another process' load looks for itself after so long at the latest, and up to twice as long. */
 const LOOK_AFTER_MS = 50;
-
-/** What flights stand on. */
-export interface FlightParts {
-  readonly store: CacheStore;
-  readonly changes: Changes;
-  readonly tags: TagVersions;
-  readonly clock: ServerClock;
-  readonly reader: Reader;
-  readonly landings: Landings;
-  readonly metrics: CacheMetrics;
-  readonly leaseMs: number;
-  /** What no other load has, in this process or another. */
-  readonly nextToken: () => string;
-  /** Takes in that the store failed: an outage is known elsewhere, anything else is a bug. */
-  readonly report: (error: unknown) => void;
-  /** The names of the values that are being loaded around this code. */
-  readonly around: AsyncLocalStorage<readonly string[]>;
-}
 
 /** One load of one value, for all who wait for it in this process; under a lease it is the only one of all processes. */
 export class Flight {
@@ -39,6 +14,8 @@ export class Flight {
   readonly decided: Promise<void>;
   /** Whether nothing has changed since it began. */
   current = true;
+  /** Whether its loader runs: what it began may live on, and then is no part of it any more. */
+  loading = false;
   readonly #abort = new AbortController();
   #waiting = 0;
   #goesOn = false;
@@ -64,6 +41,11 @@ export class Flight {
     if (--this.#waiting === 0 && !this.#goesOn) this.abort(reason);
   }
 
+  /** Whether nobody waits for it any more: who comes now needs another one. */
+  get givenUp(): boolean {
+    return this.#abort.signal.aborted;
+  }
+
   abort(reason: Error): void {
     this.#abort.abort(reason);
   }
@@ -85,6 +67,7 @@ export class Flight {
           else if (asked.leased !== undefined) leased = asked.leased;
           else if (journey.background) return { held: undefined, source: 'elsewhere', stored: false };
           else {
+            this.#decide(); // another one loads, as far as is known
             const atMostMs = Math.min(asked.leaseLeftMs + 1, LOOK_AFTER_MS * (1 + Math.random()));
             if ((await news.within(atMostMs, signal)) === 'timeout') continue;
             seen = await parts.reader.read(key, slot.entry);
@@ -131,22 +114,38 @@ export class Flight {
     const { signal } = this.#abort;
     this.#decide();
     const context = new Context(signal);
-    const giveUp = () => void parts.landings.giveUp(journey.slot, lease);
     const renewals = lease && this.#renewed(lease);
     const beganAt = performance.now();
-    signal.addEventListener('abort', giveUp, { once: true });
     try {
-      const around = [...(parts.around.getStore() ?? []), journey.slot.entry.name];
-      const value = await parts.around.run(around, async () => journey.loader(context));
+      const value = await this.#load(context);
       const loadMs = performance.now() - beganAt;
       parts.metrics.loaded('ok', loadMs);
       return await parts.landings.land(journey, lease, { value, context, loadMs });
     } catch (error) {
-      parts.metrics.loaded('failed', performance.now() - beganAt);
-      if (!signal.aborted) await parts.landings.fail(journey, lease, error, performance.now() - beganAt);
+      const loadMs = performance.now() - beganAt;
+      parts.metrics.loaded('failed', loadMs);
+      if (signal.aborted) void parts.landings.giveUp(journey.slot, lease);
+      else await parts.landings.fail(journey, lease, error, loadMs);
       throw error;
     } finally {
       clearInterval(renewals);
+    }
+  }
+
+  /** What the loader gives. One that was given up may never end: it is not waited for, or others would join it for ever. */
+  async #load(context: Context): Promise<unknown> {
+    const { around } = this.parts;
+    const { signal } = context;
+    signal.throwIfAborted();
+    let giveUp!: () => void;
+    const givenUp = new Promise<never>((_, reject) => (giveUp = () => reject(signal.reason as Error)));
+    signal.addEventListener('abort', giveUp, { once: true });
+    this.loading = true;
+    try {
+      const loaded = around.run([...(around.getStore() ?? []), this], async () => this.journey.loader(context));
+      return await Promise.race([loaded, givenUp]);
+    } finally {
+      this.loading = false;
       signal.removeEventListener('abort', giveUp);
     }
   }

@@ -29,7 +29,7 @@ export interface Cargo {
 export class Landings {
   constructor(private readonly parts: LandingParts) {}
 
-  /** What a load gives to those who wait for it. It is stored only under a lease, and not when nobody waits any more. */
+  /** What a load gives to those who wait for it. It is stored only under a lease. */
   async land(journey: Journey, lease: Leased | undefined, { value, context, loadMs }: Cargo): Promise<Landing> {
     const { writer, clock } = this.parts;
     const { plan, slot } = journey;
@@ -39,13 +39,13 @@ export class Landings {
       return { value, held: undefined, source: 'loader', stored: false };
     }
     const named = context.tags.filter((tag) => !plan.tags.includes(tag));
-    const stays = lease === undefined || context.signal.aborted;
+    const stays = lease === undefined;
     const tags = stays ? [...plan.tags, ...named].map((name) => ({ name, version: 0 })) : lease.tags;
     const origin: Origin = { now: clock.now(), loadMs, ttlMs: context.ttlMs, tags };
     const write = (from: Origin) => writer.write(payload, plan, from, value === null);
     const written = write(origin);
     if (stays) return { held: written.held(), source: 'loader', stored: false };
-    const stored = await this.#commit(journey, lease, named, written, (later) =>
+    const stored = await this.#commit(journey, lease, { named, ttlMs: context.ttlMs }, written, (later) =>
       write({ ...origin, tags: [...lease.tags, ...later] }),
     );
     return { held: written.held(), source: 'loader', stored };
@@ -68,18 +68,20 @@ export class Landings {
   async #commit(
     { plan, slot }: Journey,
     { token, seen, beganUs }: Leased,
-    named: readonly string[],
+    { named, ttlMs }: { readonly named: readonly string[]; readonly ttlMs: number | undefined },
     written: Written,
     tagged: (later: Origin['tags']) => Written,
   ): Promise<boolean> {
     const { tags, store, metrics, report } = this.parts;
     try {
-      const later = await tags.since(named, beganUs, lifeOf(plan));
+      const lifeMs = lifeOf(plan, ttlMs);
+      if (lifeMs > lifeOf(plan)) await tags.snapshot(plan.tags, lifeMs); // else they would end before what has them
+      const later = await tags.since(named, beganUs, lifeMs);
       let stored = false;
       if (later === undefined) await store.abort(slot, token);
       else {
-        const { bytes, lifeMs } = later.length === 0 ? written : tagged(later);
-        stored = await store.commit(slot, { token, seen, bytes, lifeMs });
+        const what = later.length === 0 ? written : tagged(later);
+        stored = await store.commit(slot, { token, seen, bytes: what.bytes, lifeMs: what.lifeMs });
       }
       if (!stored) metrics.fenced();
       return stored;

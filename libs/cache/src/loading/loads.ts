@@ -2,15 +2,15 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import { CacheClosedError, CacheRecursionError } from '../cache.errors.js';
 import type { ChangeListener } from '../near/changes.js';
-import { Flight, type FlightParts } from './flight.js';
-import type { Journey } from './journey.js';
+import { Flight } from './flight.js';
+import type { FlightParts, Journey, Underway } from './journey.js';
 
 /** Failures of more values than that are forgotten. */
 const MOST_FAILED = 10_000;
 
 /** The loads of this process. */
 export class Loads implements ChangeListener {
-  readonly around = new AsyncLocalStorage<readonly string[]>();
+  readonly around = new AsyncLocalStorage<readonly Underway[]>();
   /** Loads that may be joined; one that began before a change is not joined after it. */
   readonly #joinable = new Map<string, Flight>();
   readonly #refreshing = new Set<string>();
@@ -36,8 +36,11 @@ export class Loads implements ChangeListener {
    * @throws CacheRecursionError when this code is part of it.
    */
   running(name: string, key: string): Flight | undefined {
-    if (this.#all.size > 0 && this.around.getStore()?.includes(name)) throw new CacheRecursionError(key);
-    return this.#joinable.get(name);
+    const within = this.#all.size > 0 && this.around.getStore();
+    const waits = ({ loading, journey }: Underway) => loading && journey.slot.entry.name === name;
+    if (within && within.some(waits)) throw new CacheRecursionError(key);
+    const flight = this.#joinable.get(name);
+    return flight?.givenUp === true ? undefined : flight;
   }
 
   start(journey: Journey): Flight {

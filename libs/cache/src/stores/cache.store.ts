@@ -30,6 +30,12 @@ export interface Commit {
   readonly lifeMs: number;
 }
 
+/** Until when a value is fresh, and until when it is kept: ms of the store's clock. */
+export interface Ends {
+  readonly freshUntil: number;
+  readonly keptUntil: number;
+}
+
 /** The version of a tag that is there now, and for how long. */
 export interface TagState {
   /** When it was last invalidated or made, in µs of the store's clock: greater than any before. */
@@ -60,8 +66,8 @@ export abstract class CacheStore {
   abstract put(entry: Key, bytes: Buffer, lifeMs: number): Promise<unknown>;
   /** Removes the value and ends its load. Resolves to whether there was a value. */
   abstract remove(slot: Slot): Promise<boolean>;
-  /** Ends the freshness of the value, if it is this version. */
-  abstract expire(entry: Key, version: Buffer, freshUntil: number): Promise<boolean>;
+  /** Ends the freshness of the value, if it is this version, and how long it is kept. Resolves to whether it was there. */
+  abstract expire(entry: Key, version: Buffer, ends: Ends): Promise<boolean>;
   /** The versions of tags, in their order; undefined for one that is not there. */
   abstract versions(tags: readonly Key[]): Promise<(number | undefined)[]>;
   /** The tags, made or kept for `lifeMs` more where they would end before. */

@@ -1,7 +1,7 @@
 import type { Key } from '@roost/redis';
 import type { Slot } from '../cache.keys.js';
-import { FRESH_AT, VERSION_BYTES } from '../values/envelope.js';
-import { CacheStore, type Begun, type Commit, type Lease, type TagState } from './cache.store.js';
+import { ENDS_AT, VERSION_BYTES, writeEnds } from '../values/envelope.js';
+import { CacheStore, type Begun, type Commit, type Ends, type Lease, type TagState } from './cache.store.js';
 
 /** How a {@link MemoryCacheStore} is set up. */
 export interface MemoryCacheStoreOptions {
@@ -104,10 +104,10 @@ export class MemoryCacheStore extends CacheStore {
     return Promise.resolve(there);
   }
 
-  expire({ name }: Key, version: Buffer, freshUntil: number): Promise<boolean> {
+  expire({ name }: Key, version: Buffer, ends: Ends): Promise<boolean> {
     const there = this.#get(name);
     if (there === undefined || !versionOf(there).equals(version)) return Promise.resolve(false);
-    there.writeDoubleBE(freshUntil, FRESH_AT);
+    writeEnds(ends).copy(there, ENDS_AT);
     this.#changed(name);
     return Promise.resolve(true);
   }

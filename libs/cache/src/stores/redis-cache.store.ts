@@ -1,7 +1,7 @@
 import { Gathering, RedisReplyError, type Commands, type Key } from '@roost/redis';
 import type { Slot } from '../cache.keys.js';
-import { FRESH_AT } from '../values/envelope.js';
-import { CacheStore, type Begun, type Commit, type Lease, type TagState } from './cache.store.js';
+import { ENDS_AT, writeEnds } from '../values/envelope.js';
+import { CacheStore, type Begun, type Commit, type Ends, type Lease, type TagState } from './cache.store.js';
 import {
   abortLoad,
   beginLoad,
@@ -74,13 +74,11 @@ export class RedisCacheStore extends CacheStore {
     return this.commands.run(removeEntry, slot, this.#heard(slot.entry));
   }
 
-  expire(entry: Key, version: Buffer, freshUntil: number): Promise<boolean> {
-    const at = Buffer.allocUnsafe(8);
-    at.writeDoubleBE(freshUntil);
+  expire(entry: Key, version: Buffer, ends: Ends): Promise<boolean> {
     return this.commands.run(
       expireEntry,
       { entry },
-      { ...this.#heard(entry), version, offset: FRESH_AT, freshUntil: at },
+      { ...this.#heard(entry), version, offset: ENDS_AT, ends: writeEnds(ends) },
     );
   }
 

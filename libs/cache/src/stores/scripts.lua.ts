@@ -126,10 +126,10 @@ export const removeEntry = defineScript('cache.remove', {
     return there`,
 });
 
-/** Ends the freshness of one version of a value, which goes on living for its grace. Returns 1 when it was there · O(1) */
+/** Rewrites until when one version of a value is fresh and kept. Returns 1 when it was there · O(1) */
 export const expireEntry = defineScript('cache.expire', {
   keys: ['entry'],
-  args: [...heard, 'version', 'offset', 'freshUntil'],
+  args: [...heard, 'version', 'offset', 'ends'],
   reply: (expired: number) => expired === 1,
   lua: `
     if redis.call('GETRANGE', KEYS[1], 0, 15) ~= ARGV[3] then return 0 end

@@ -23,8 +23,8 @@ const MAGIC = 0xc5;
 const LAYOUT = 1;
 /** The first bytes, which no other value has. */
 export const VERSION_BYTES = 16;
-/** Where the end of freshness stands. */
-export const FRESH_AT = 16;
+/** Where the ends of freshness and of keeping stand. */
+export const ENDS_AT = 16;
 
 const COMPRESSED = 1;
 const FAILURE = 2;
@@ -75,8 +75,8 @@ export function writeEnvelope(head: EnvelopeHead, payload: Buffer, versions: Ver
   bytes[2] = head.codec;
   bytes[3] = (head.compressed ? COMPRESSED : 0) | (head.failure ? FAILURE : 0);
   versions.write(bytes);
-  bytes.writeDoubleBE(head.freshUntil, FRESH_AT);
-  bytes.writeDoubleBE(head.keptUntil, 24);
+  bytes.writeDoubleBE(head.freshUntil, ENDS_AT);
+  bytes.writeDoubleBE(head.keptUntil, ENDS_AT + 8);
   bytes.writeDoubleBE(head.loadedAt, 32);
   bytes.writeFloatBE(head.loadMs, 40);
   bytes.writeUInt16BE(tagBytes, 44);
@@ -90,6 +90,14 @@ export function writeEnvelope(head: EnvelopeHead, payload: Buffer, versions: Ver
   }
   payload.copy(bytes, at);
   return bytes;
+}
+
+/** What stands at {@link ENDS_AT}. */
+export function writeEnds({ freshUntil, keptUntil }: Pick<EnvelopeHead, 'freshUntil' | 'keptUntil'>): Buffer {
+  const ends = Buffer.allocUnsafe(16);
+  ends.writeDoubleBE(freshUntil);
+  ends.writeDoubleBE(keptUntil, 8);
+  return ends;
 }
 
 /** Undefined for what is no envelope of this layout: the mark of an invalidation, foreign text, damaged bytes. */
@@ -111,8 +119,8 @@ export function readEnvelope(bytes: Buffer): Envelope | undefined {
     codec: bytes[2]!,
     compressed: (flags & COMPRESSED) !== 0,
     failure: (flags & FAILURE) !== 0,
-    freshUntil: bytes.readDoubleBE(FRESH_AT),
-    keptUntil: bytes.readDoubleBE(24),
+    freshUntil: bytes.readDoubleBE(ENDS_AT),
+    keptUntil: bytes.readDoubleBE(ENDS_AT + 8),
     loadedAt: bytes.readDoubleBE(32),
     loadMs: bytes.readFloatBE(40),
     tags,
