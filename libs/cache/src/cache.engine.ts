@@ -20,6 +20,8 @@ export interface EngineParts {
   readonly keys: CacheKeys;
   /** Whether the store may be asked about this key: it is there, and has forgotten nothing. */
   readonly mayAsk: (key: string) => boolean;
+  /** Resolves when that is known; undefined when it is. */
+  readonly settling: () => Promise<void> | undefined;
   readonly reader: Reader;
   readonly loads: Loads;
   readonly plans: Plans;
@@ -69,6 +71,11 @@ export class CacheEngine {
     if (held === undefined) return undefined;
     times.cached(beganAt);
     return { held, source: 'redis' };
+  }
+
+  /** Resolves when it is known whether the store may be asked: after a lost link it takes a moment. */
+  async settled(): Promise<void> {
+    await this.parts.settling();
   }
 
   /** Whether the store is asked about this key. */
@@ -123,7 +130,10 @@ export class CacheEngine {
 
   /** What the store has; undefined while it is away, or has not heard of every invalidation. */
   async #look(key: string, entry: Key, together = false): Promise<Seen | undefined> {
-    if (!this.reachable(key)) return undefined;
+    if (!this.reachable(key)) {
+      await this.settled();
+      if (!this.reachable(key)) return undefined;
+    }
     const { reader } = this.parts;
     try {
       return await (together ? reader.read(key, entry) : reader.look(key, entry));

@@ -1,5 +1,6 @@
 import {
   isRedisUnavailable,
+  outsideRequests,
   RedisReplyError,
   type RedisConnection,
   type Tracking,
@@ -34,6 +35,7 @@ export class CacheLink implements TrackingListener {
   readonly first: Promise<void>;
   #resolveFirst!: () => void;
   #verified = false;
+  #verifying: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -56,6 +58,11 @@ export class CacheLink implements TrackingListener {
    */
   get verified(): boolean {
     return this.#verified;
+  }
+
+  /** Resolves when it is known, or cannot be found out now; undefined when nobody asks. */
+  get verifying(): Promise<void> | undefined {
+    return this.#verifying;
   }
 
   /** Redis was away, and may be another one now. */
@@ -89,8 +96,18 @@ export class CacheLink implements TrackingListener {
   }
 
   /** Looks at Redis without waiting for the link; again and again while it does not answer. */
-  async verify(): Promise<void> {
+  verify(): Promise<void> {
     clearTimeout(this.#timer);
+    this.#verifying ??= outsideRequests(() => this.#look().finally(() => (this.#verifying = undefined)));
+    return this.#verifying;
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+  }
+
+  async #look(): Promise<void> {
     try {
       const info = await this.parts.connection.backend.commands.read<string>('INFO', 'server');
       await this.#check(/^run_id:(\w+)/m.exec(info)?.[1]);
@@ -103,20 +120,15 @@ export class CacheLink implements TrackingListener {
     }
   }
 
-  close(): void {
-    this.#closed = true;
-    clearTimeout(this.#timer);
-  }
-
   #doubt(): void {
     this.#verified = false;
-    this.#again(0);
+    if (!this.#closed) void this.verify();
   }
 
-  #again(afterMs = VERIFY_AGAIN_MS): void {
+  #again(): void {
     clearTimeout(this.#timer);
     if (this.#closed || this.#verified) return;
-    this.#timer = setTimeout(() => void this.verify(), afterMs).unref();
+    this.#timer = setTimeout(() => void this.verify(), VERIFY_AGAIN_MS).unref();
   }
 
   /** What another run has stored is not served any more: all is invalidated, once for all processes. */

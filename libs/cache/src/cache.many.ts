@@ -99,6 +99,7 @@ export class CacheMany {
     const seen = new Map<string, Seen>();
     const asked: string[] = [];
     const entries: Key[] = [];
+    await engine.settled();
     for (const key of keys) {
       if (seen.has(key)) continue;
       const held = engine.near(key);

@@ -95,6 +95,7 @@ export class CacheRoom {
       loads,
       pending,
       times,
+      settling: () => (backend.choose('read') === 'redis' ? this.#link?.verifying : undefined),
       mayAsk: (key) => !inRedis || (this.#link!.verified && backend.choose('read', key) === 'redis'),
     });
     const many = new CacheMany({ ...known, engine, reader, loads });
