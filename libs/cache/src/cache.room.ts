@@ -72,7 +72,12 @@ export class CacheRoom {
     const writer = new Writer(config, metrics, parts.logger);
     const report = (error: unknown) => this.#report(error);
     const known = { keys, store, near, changes, tags, clock, codecs, writer, plans, metrics, outage, report };
-    const reader = new Reader({ ...known, foreignJson: config.foreignJson, onDamaged: () => metrics.damaged() });
+    const reader = new Reader({
+      ...known,
+      foreignJson: config.foreignJson,
+      trusted: () => pending.size === 0,
+      onDamaged: () => metrics.damaged(),
+    });
     const isTag = (name: string) => name.startsWith(keys.prefixes.tags);
     const loads = new Loads({ ...known, reader, leaseMs: config.leaseMs }, isTag);
     changes.listen(tags, reader, loads, outage);

@@ -28,6 +28,8 @@ export interface ReaderParts {
   readonly clock: ServerClock;
   readonly codecs: Codecs;
   readonly foreignJson: boolean;
+  /** Whether Redis was told of every invalidation: else what it has may be old. */
+  readonly trusted: () => boolean;
   /** Something that is no value of this cache was found. */
   readonly onDamaged: () => void;
 }
@@ -132,6 +134,7 @@ export class Reader implements ChangeListener {
 
   #keep(held: Held, entry: Key, watch: Watch | undefined, key: string | undefined): void {
     if (watch === undefined || key === undefined || held.failure !== undefined || !watch.trusts(entry.name)) return;
+    if (!this.parts.trusted()) return;
     // What its tags were compared with may have changed since: compared again at the first hit, which costs nothing.
     this.parts.near.put(key, entry.name, held, -1);
   }
