@@ -73,7 +73,12 @@ export class CacheRoom {
     const writer = new Writer(config, metrics, parts.logger, reading.shares);
     const report = (error: unknown) => this.#report(error);
     const known = { keys, store, near, changes, tags, clock, reading, writer, plans, metrics, outage, report };
-    const reader = new Reader({ ...known, foreignJson: config.foreignJson, onDamaged: () => metrics.damaged() });
+    const reader = new Reader({
+      ...known,
+      foreignJson: config.foreignJson,
+      trusted: () => pending.size === 0,
+      onDamaged: () => metrics.damaged(),
+    });
     const isTag = (name: string) => name.startsWith(keys.prefixes.tags);
     const landings = new Landings(known);
     const loads = new Loads({ ...known, reader, landings, leaseMs: config.leaseMs }, isTag);

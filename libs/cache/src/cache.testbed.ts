@@ -20,8 +20,12 @@ export interface CacheNode {
 /** Long enough that nothing of a test ends by itself, and not the same twice. */
 export const LONG: CacheOptions = { ttl: '10m', jitter: 0 };
 
-/** Opens an application; without `tracking: 'off'` it hears of every change once this resolves. */
-export async function openNode(redis: RedisModuleOptions, options: CacheModuleOptions = {}): Promise<CacheNode> {
+/** Opens an application; it hears of every change once this resolves, unless it is not to track, or not to wait. */
+export async function openNode(
+  redis: RedisModuleOptions,
+  options: CacheModuleOptions = {},
+  waits = options.tracking !== 'off',
+): Promise<CacheNode> {
   class Node {}
   const logged: string[] = [];
   const logger = new ConsoleLogger({ logLevels: [] });
@@ -33,7 +37,7 @@ export async function openNode(redis: RedisModuleOptions, options: CacheModuleOp
   const app = await NestFactory.createApplicationContext({ module: Node, imports }, { logger, abortOnError: false });
   const cache = app.get(CacheService);
   const connection = app.get(RedisConnections).get('default');
-  if (options.tracking !== 'off') await becomes(() => cache.stats().near.coherent);
+  if (waits) await becomes(() => cache.stats().near.coherent);
   return { app, cache, redis: connection, logged, close: () => app.close() };
 }
 

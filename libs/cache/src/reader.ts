@@ -27,6 +27,8 @@ export interface ReaderParts {
   readonly clock: ServerClock;
   readonly reading: Reading;
   readonly foreignJson: boolean;
+  /** Whether Redis was told of every invalidation: else what it has may be old. */
+  readonly trusted: () => boolean;
   /** Something that is no value of this cache was found. */
   readonly onDamaged: () => void;
 }
@@ -135,14 +137,8 @@ export class Reader implements ChangeListener {
   }
 
   #keep(held: Held, entry: Key, watch: Watch | undefined, key: string | undefined): void {
-    if (
-      !this.parts.reading.shares ||
-      watch === undefined ||
-      key === undefined ||
-      held.failure !== undefined ||
-      !watch.trusts(entry.name)
-    )
-      return;
+    if (watch === undefined || key === undefined || held.failure !== undefined || !watch.trusts(entry.name)) return;
+    if (!this.parts.reading.shares || !this.parts.trusted()) return;
     // What its tags were compared with may have changed since: compared again at the first hit, which costs nothing.
     held.keep();
     this.parts.near.put(key, entry.name, held, -1);
