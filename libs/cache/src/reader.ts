@@ -121,7 +121,9 @@ export class Reader implements ChangeListener {
   }
 
   changed(name: string): void {
-    if (this.#reads.size > 0) this.#reads.delete(name);
+    // A read may have compared its tags already, and wait for the answer: which ones it has is not known here.
+    if (name.startsWith(this.parts.keys.prefixes.tags)) return this.#reads.clear();
+    this.#reads.delete(name);
     this.parts.near.drop(name);
   }
 
