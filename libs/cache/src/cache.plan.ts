@@ -74,8 +74,9 @@ export class Plans {
 
   #make(own: CacheOptions): Plan {
     const problems: string[] = [];
-    for (const name of Object.keys(own)) if (!KNOWN.has(name)) problems.push(`there is no option \`${name}\``);
-    const given: CacheOptions = { ...DEFAULTS, ...this.defaults, ...defined(own) };
+    const named = new Set([...Object.keys(this.defaults), ...Object.keys(own)]);
+    for (const name of named) if (!KNOWN.has(name)) problems.push(`there is no option \`${name}\``);
+    const given: CacheOptions = { ...DEFAULTS, ...defined(this.defaults), ...defined(own) };
     const ms = (name: keyof CacheOptions, orZero = false, most = LONGEST_MS) =>
       milliseconds(name, given[name] as Duration | undefined, { orZero, most }, problems);
     const plan: Plan = {

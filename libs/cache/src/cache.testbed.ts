@@ -12,10 +12,11 @@ export interface CacheNode {
   readonly app: INestApplicationContext;
   readonly cache: CacheService;
   readonly redis: RedisConnection;
-  /** What it warned of. */
-  readonly logged: readonly string[];
   close(): Promise<void>;
 }
+
+/** What was warned of, by whichever application: Nest has one logger for all. */
+export const logged: string[] = [];
 
 /** Long enough that nothing of a test ends by itself, and not the same twice. */
 export const LONG: CacheOptions = { ttl: '10m', jitter: 0 };
@@ -27,7 +28,6 @@ export async function openNode(
   waits = options.tracking !== 'off',
 ): Promise<CacheNode> {
   class Node {}
-  const logged: string[] = [];
   const logger = new ConsoleLogger({ logLevels: [] });
   logger.warn = logger.error = (message: unknown) => void logged.push(String(message));
   const imports = [
@@ -38,7 +38,7 @@ export async function openNode(
   const cache = app.get(CacheService);
   const connection = app.get(RedisConnections).get('default');
   if (waits) await becomes(() => cache.stats().near.coherent);
-  return { app, cache, redis: connection, logged, close: () => app.close() };
+  return { app, cache, redis: connection, close: () => app.close() };
 }
 
 /** Waits until it is true; fails after 5 s. */

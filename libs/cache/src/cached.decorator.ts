@@ -20,7 +20,8 @@ export interface CacheEvictOptions<Args extends unknown[]> {
 }
 
 type Method<Args extends unknown[]> = (...args: Args) => Promise<unknown>;
-type Decorator<Args extends unknown[]> = <M extends Method<Args>>(
+/** The method may have more arguments than its key and its tags are made from. */
+type Decorator<Args extends unknown[]> = <M extends Method<[...Args, ...never[]]>>(
   target: object,
   name: string | symbol,
   descriptor: TypedPropertyDescriptor<M>,

@@ -102,7 +102,7 @@ export class RoostCache extends CacheService {
     return this.parts.writes.clear();
   }
 
-  warm(entries: Iterable<WarmEntry>, options: WarmOptions = {}): Promise<WarmReport> {
+  async warm(entries: Iterable<WarmEntry>, options: WarmOptions = {}): Promise<WarmReport> {
     const { concurrency = 4 } = options;
     if (!Number.isInteger(concurrency) || concurrency < 1) {
       throw new InvalidCacheOptionsError([`expected \`concurrency\` to be a positive integer, got ${concurrency}`]);

@@ -46,6 +46,7 @@ export class Writer {
     let payload: Buffer;
     try {
       payload = codec.encode(value);
+      if (codec.id > 15) codec.decode(payload); // a stranger's: what it cannot read again is not stored either
     } catch (error) {
       this.metrics.refused('unstorable');
       this.#warn(`A value cannot be written as ${codec.name} and is not cached: ${(error as Error).message}`);
