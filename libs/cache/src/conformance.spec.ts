@@ -138,7 +138,7 @@ describe('the suite of cache stores', () => {
         'a load that began with nothing stores nothing once the value was removed',
       ],
       [
-        `if there == 0 and loading == 1 then redis.call('SET', KEYS[1], '', 'PX', 1) end`,
+        `if there == 0 and loading == 1 then redis.pcall('SET', KEYS[1], '', 'PX', 1) end`,
         '',
         'a load without a value is removed',
       ],

@@ -34,7 +34,7 @@ export const valueVectors = vectorsOf({
     await bench.told(bench.slot.entry.name);
     expect(await bench.text()).toBe('value');
     await bench.opened.pass(35);
-    expect(await bench.store.read(bench.slot.entry)).toBeUndefined();
+    expect(await bench.store.read(bench.slot.entry)).toBeNull();
   },
 
   'a value that is loaded is there for its life': async (bench) => {
@@ -42,7 +42,7 @@ export const valueVectors = vectorsOf({
     expect(await bench.commit('a', 'value', { lifeMs: 30 })).toBe(true);
     expect(await bench.text()).toBe('value');
     await bench.opened.pass(35);
-    expect(await bench.store.read(bench.slot.entry)).toBeUndefined();
+    expect(await bench.store.read(bench.slot.entry)).toBeNull();
   },
 
   'a value that is removed is gone, and that is told': async (bench) => {
