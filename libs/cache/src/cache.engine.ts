@@ -201,7 +201,7 @@ export class CacheEngine {
       source,
       loadedAtMs: held.loadedAt,
       ageMs: Math.max(now - held.loadedAt, 0),
-      ttlMs: stored ? Math.max(held.freshUntil - now, 0) : 0,
+      ttlMs: stored ? held.freshUntil - now : 0,
       stored,
     };
   }

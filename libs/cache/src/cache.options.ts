@@ -99,7 +99,7 @@ export interface CacheResult<T> {
   readonly loadedAtMs: number;
   /** How long it has been there, in ms. */
   readonly ageMs: number;
-  /** How long it stays fresh, in ms; 0 when it is stale, or was not stored. */
+  /** How long it stays fresh, in ms; negative since it became stale, 0 when it was not stored. */
   readonly ttlMs: number;
   /** Whether it is in the cache: false for what was too large, was invalidated while it was loaded, or while Redis is away. */
   readonly stored: boolean;

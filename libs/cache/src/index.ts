@@ -24,6 +24,7 @@ export type { CacheStats } from './cache.stats.js';
 export type { Codec, CodecChoice } from './values/codec.js';
 
 // HTTP
+export { cacheStatus } from './http/cache-status.js';
 export { CacheResponse } from './http/cache-response.decorator.js';
 export { HttpCacheGuard } from './http/http-cache.guard.js';
 export { HttpCacheInterceptor } from './http/http-cache.interceptor.js';

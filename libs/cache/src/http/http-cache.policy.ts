@@ -35,8 +35,6 @@ export interface HttpCachePolicy {
   readonly cacheControl: string | undefined;
   /** Undefined when every query parameter counts. */
   readonly counts: ((parameter: string) => boolean) | undefined;
-  /** By which a stale response tells how stale it is; undefined when the module decides. */
-  readonly ttlMs: number | undefined;
   readonly load: CacheOptions;
 }
 
@@ -62,7 +60,6 @@ export function resolvePolicy(
     varyHeader: vary.length === 0 ? undefined : vary.join(', '),
     cacheControl: cacheControlOf(options),
     counts: parameterFilter(options.query),
-    ttlMs: options.ttl === undefined ? undefined : toMs(options.ttl),
     load: loadOptions(options),
   };
 }

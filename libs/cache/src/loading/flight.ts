@@ -120,7 +120,7 @@ export class Flight {
       const value = await this.#load(context);
       const loadMs = performance.now() - beganAt;
       parts.metrics.loaded('ok', loadMs);
-      return await parts.landings.land(journey, lease, { value, context, loadMs });
+      return await parts.landings.land(journey, lease, { value, context, loadMs, isCurrent: () => this.current });
     } catch (error) {
       const loadMs = performance.now() - beganAt;
       parts.metrics.loaded('failed', loadMs);

@@ -23,6 +23,8 @@ export interface Cargo {
   readonly value: unknown;
   readonly context: Context;
   readonly loadMs: number;
+  /** Whether nothing has changed since it began. */
+  readonly isCurrent: () => boolean;
 }
 
 /** How loads end: with a value that is stored, if the lease still stands, or with an error. */
@@ -30,9 +32,10 @@ export class Landings {
   constructor(private readonly parts: LandingParts) {}
 
   /** What a load gives to those who wait for it. It is stored only under a lease. */
-  async land(journey: Journey, lease: Leased | undefined, { value, context, loadMs }: Cargo): Promise<Landing> {
+  async land(journey: Journey, lease: Leased | undefined, cargo: Cargo): Promise<Landing> {
     const { writer, clock } = this.parts;
     const { plan, slot } = journey;
+    const { value, context, loadMs } = cargo;
     const payload = context.skipped ? undefined : writer.payload(value, plan.codec);
     if (payload === undefined) {
       await this.giveUp(slot, lease);
@@ -45,8 +48,12 @@ export class Landings {
     const write = (from: Origin) => writer.write(payload, plan, from, value === null);
     const written = write(origin);
     if (stays) return { held: written.held(), source: 'loader', stored: false };
-    const stored = await this.#commit(journey, lease, { named, ttlMs: context.ttlMs }, written, (later) =>
-      write({ ...origin, tags: [...lease.tags, ...later] }),
+    const stored = await this.#commit(
+      journey,
+      lease,
+      { named, ttlMs: context.ttlMs, isCurrent: cargo.isCurrent },
+      written,
+      (later) => write({ ...origin, tags: [...lease.tags, ...later] }),
     );
     return { held: written.held(), source: 'loader', stored };
   }
@@ -67,8 +74,8 @@ export class Landings {
   /** Stores the value, with the tags that only its load has named; resolves to whether it could be. */
   async #commit(
     { plan, slot }: Journey,
-    { token, seen, beganUs }: Leased,
-    { named, ttlMs }: { readonly named: readonly string[]; readonly ttlMs: number | undefined },
+    { token, seen, beganUs, tags: seenTags }: Leased,
+    { named, ttlMs, isCurrent }: Pick<Cargo, 'isCurrent'> & { named: readonly string[]; ttlMs: number | undefined },
     written: Written,
     tagged: (later: Origin['tags']) => Written,
   ): Promise<boolean> {
@@ -78,7 +85,8 @@ export class Landings {
       if (lifeMs > lifeOf(plan)) await tags.snapshot(plan.tags, lifeMs); // else they would end before what has them
       const later = await tags.since(named, beganUs, lifeMs);
       let stored = false;
-      if (later === undefined) await store.abort(slot, token);
+      // Stored with what its tags were, it would never be served. To look costs a command only when something has changed.
+      if (later === undefined || !(isCurrent() || (await tags.matches(seenTags)))) await store.abort(slot, token);
       else {
         const what = later.length === 0 ? written : tagged(later);
         stored = await store.commit(slot, { token, seen, bytes: what.bytes, lifeMs: what.lifeMs });

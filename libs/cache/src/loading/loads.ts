@@ -49,7 +49,7 @@ export class Loads implements ChangeListener {
     this.#all.add(flight);
     this.#joinable.set(name, flight);
     const over = () => {
-      this.#all.delete(flight);
+      this.#over(flight);
       if (this.#joinable.get(name) === flight) this.#joinable.delete(name);
     };
     flight.ended.then(over, () => {
@@ -67,7 +67,7 @@ export class Loads implements ChangeListener {
     const flight = new Flight(this.#parts, journey);
     this.#all.add(flight);
     const over = () => {
-      this.#all.delete(flight);
+      this.#over(flight);
       this.#refreshing.delete(name);
     };
     flight.ended.then(over, () => {
@@ -100,6 +100,12 @@ export class Loads implements ChangeListener {
 
   close(): void {
     for (const flight of this.#all) flight.abort(new CacheClosedError());
+  }
+
+  /** Before Node 24 an AsyncLocalStorage that was used slows down every promise of the process until it is disabled. */
+  #over(flight: Flight): void {
+    this.#all.delete(flight);
+    if (this.#all.size === 0) this.around.disable();
   }
 
   #failed(name: string, forMs: number): void {

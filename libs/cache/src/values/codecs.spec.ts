@@ -22,7 +22,10 @@ describe('codecs', () => {
   );
 
   it('48: what json shares is frozen through and through, also below `__proto__`', () => {
-    const value = json.share!(json.decode(Buffer.from('{"a":[{"b":{"c":1}}],"__proto__":{"d":{"e":1}}}'))) as Record<string, never>;
+    const value = json.share!(json.decode(Buffer.from('{"a":[{"b":{"c":1}}],"__proto__":{"d":{"e":1}}}'))) as Record<
+      string,
+      never
+    >;
     const seen: unknown[] = [value];
     for (const each of seen) {
       expect(Object.isFrozen(each)).toBe(true);
