@@ -1,7 +1,7 @@
 import type { ServiceProcess } from '@roost/testing';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fleet } from './fleet.js';
-import { Random } from './locks/random.js';
+import { Random } from './random.js';
 
 const CARS = 12;
 const TRIES = 10;

@@ -3,7 +3,7 @@ import { planOf } from './locks/nemesis/plan.js';
 import { tell } from './locks/report.js';
 import { run } from './locks/run.js';
 
-const ENTRY = 'test/chaos/locks/dist/worker/main.js';
+const ENTRY = 'test/chaos/dist/locks/worker/main.js';
 
 /** A short run of `npm run chaos:locks`; the long one, and the mutants that it has to notice, run by command. */
 describe('locks under random faults', () => {

@@ -41,7 +41,7 @@ const READY_WITHIN_MS = 1_000;
 export class CacheRoom {
   readonly service: RoostCache;
   readonly #parts: CacheRoomParts;
-  readonly #changes = new Changes();
+  readonly #changes: Changes;
   readonly #near: NearCache;
   readonly #times: AnswerTimes;
   readonly #loads: Loads;
@@ -58,7 +58,7 @@ export class CacheRoom {
     const wanted = config.backend ?? backend.mode;
     if (wanted === 'redis') backend.require('the cache');
     const inRedis = wanted !== 'memory' && backend.configured;
-    const changes = this.#changes;
+    const changes: Changes = new Changes(() => pending.size > 0);
     const store = inRedis
       ? new RedisCacheStore(backend.commands, () => this.#link?.tracking.announceTo ?? '')
       : new MemoryCacheStore({ maxBytes: config.memoryBytes, onChange: (names) => changes.changed(names) });
@@ -104,6 +104,7 @@ export class CacheRoom {
       mayAsk: (key) => !inRedis || (this.#link!.verified && backend.choose('read', key) === 'redis'),
     });
     const many = new CacheMany({ ...known, engine, reader, loads });
+    this.#changes = changes;
     this.#near = near;
     this.#times = times;
     this.#loads = loads;

@@ -124,8 +124,11 @@ export class CacheWrites {
 
   /** What is pending, told again. Throws what Redis says. */
   readonly repeat = {
-    removeKeys: (keys: readonly string[]) =>
-      Promise.all(keys.map((key) => this.parts.store.remove(this.parts.keys.slot(key)))),
+    removeKeys: async (keys: readonly string[]) => {
+      const slots = keys.map((key) => this.parts.keys.slot(key));
+      await Promise.all(slots.map((slot) => this.parts.store.remove(slot)));
+      this.#changed(slots.map(({ entry }) => entry));
+    },
     bumpTags: (names: readonly string[]) => this.parts.tags.bump(names, TAG_LIFE_MS),
     clear: () => this.parts.tags.bump([''], TAG_LIFE_MS),
   };

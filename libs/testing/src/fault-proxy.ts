@@ -67,6 +67,14 @@ export class FaultProxy {
   }
 
   /**
+   * Delays each piece by what `ms` says then, in order within its connection: one connection overtakes another.
+   * @param ms is told whether the connection has sent `mark` since
+   */
+  jitter(ms: (marked: boolean) => number, mark: string): Promise<void> {
+    return this.#switch({ kind: 'jitter', ms, mark });
+  }
+
+  /**
    * Swallows everything in both directions, without FIN or RST; new connections are accepted and hear nothing.
    * What is swallowed never arrives, and on its connection nothing after it: clients have to notice and reconnect.
    */

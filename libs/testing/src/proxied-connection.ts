@@ -5,6 +5,7 @@ import { Lane } from './lane.js';
 export type Fault =
   | { readonly kind: 'pass' | 'blackhole' | 'refuse' }
   | { readonly kind: 'delay'; readonly ms: number }
+  | { readonly kind: 'jitter'; readonly ms: (marked: boolean) => number; readonly mark: string }
   | { readonly kind: 'dropReplies'; readonly thenReset: boolean; readonly once: boolean; readonly to: string };
 
 /** What a connection needs of its proxy. */
@@ -27,6 +28,8 @@ export class ProxiedConnection {
   #untold = false;
   /** A request whose reply is to be dropped has passed. */
   #doomed = false;
+  /** The text that tells it from others has passed. */
+  #marked = false;
 
   constructor(client: Socket, proxy: ProxySide) {
     this.#client = client;
@@ -82,6 +85,7 @@ export class ProxiedConnection {
   #onRequest(chunk: Buffer): void {
     const fault = this.#proxy.fault();
     this.#doomed ||= fault.kind === 'dropReplies' && chunk.includes(fault.to);
+    this.#marked ||= fault.kind === 'jitter' && chunk.includes(fault.mark);
     if (this.#dark) this.#requests.lose();
     else this.#requests.carry(chunk, this.#delayMs);
   }
@@ -128,6 +132,7 @@ export class ProxiedConnection {
 
   get #delayMs(): number {
     const fault = this.#proxy.fault();
+    if (fault.kind === 'jitter') return fault.ms(this.#marked);
     return fault.kind === 'delay' ? fault.ms : 0;
   }
 }

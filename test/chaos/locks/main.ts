@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type FaultName, planOf, SERVER_FAULTS, WORKER_FAULTS } from './nemesis/plan.js';
 import { tell, toTable } from './report.js';
-import { saveSection } from './results.js';
+import { results } from './results.js';
 import { type Outcome, run, WORKLOADS } from './run.js';
 
 const USAGE =
@@ -52,7 +52,7 @@ async function main(args: string[]): Promise<void> {
   }
   process.stdout.write(`\n${toTable(outcomes)}\n`);
   if (values.write)
-    saveSection(values.write as 'run' | 'pauses', `npm run chaos:locks -- ${args.join(' ')}`, toTable(outcomes));
+    results.save(values.write as 'run' | 'pauses', `npm run chaos:locks -- ${args.join(' ')}`, toTable(outcomes));
   if (outcomes.some(({ violations }) => violations.length > 0)) process.exitCode = 1;
 }
 

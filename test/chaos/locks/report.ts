@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { table } from '../results.js';
 import type { Outcome } from './run.js';
 
 const SHOWN = 5;
@@ -35,13 +36,6 @@ export function toTable(outcomes: readonly Outcome[]): string {
     return [seed, count, grants, writes, lost.unchecked, lost.checked, violations.length].map(String);
   });
   return table(head, rows);
-}
-
-/** A table of Markdown as prettier writes it. */
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = head.map((_, column) => Math.max(3, ...[head, ...rows].map((row) => row[column]!.length)));
-  const line = (row: readonly string[]) => `| ${row.map((cell, column) => cell.padEnd(widths[column]!)).join(' | ')} |`;
-  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
 }
 
 function listed(counts: Readonly<Record<string, number>>): string {

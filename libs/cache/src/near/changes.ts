@@ -20,7 +20,7 @@ export class Watch {
 
   /** Whether what was read since the watch began is what is there, as far as can be known. */
   trusts(name: string): boolean {
-    return this.changes.coherent && !this.#allDirty && this.#dirty?.has(name) !== true;
+    return this.changes.coherent && !this.changes.behind && !this.#allDirty && this.#dirty?.has(name) !== true;
   }
 
   end(): void {
@@ -48,6 +48,9 @@ export class Changes {
   readonly #listeners: ChangeListener[] = [];
   #coherent = false;
 
+  /** @param isBehind whether the store has not heard of an invalidation yet, so that what it says is not to be kept */
+  constructor(private readonly isBehind: () => boolean = () => false) {}
+
   listen(...listeners: readonly ChangeListener[]): void {
     this.#listeners.push(...listeners);
   }
@@ -55,6 +58,11 @@ export class Changes {
   /** Whether every change is told of. */
   get coherent(): boolean {
     return this.#coherent;
+  }
+
+  /** Whether the store has not heard of every change that was made here. */
+  get behind(): boolean {
+    return this.isBehind();
   }
 
   watch(): Watch {

@@ -1,9 +1,11 @@
 import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { table, tell } from '../report.js';
-import { saveSection } from '../results.js';
+import { makeMutant } from '../../mutant.js';
+import { table } from '../../results.js';
+import { tell } from '../report.js';
+import { results } from '../results.js';
 import { type Outcome, run } from '../run.js';
-import { makeMutant } from './make.js';
 import type { Mutant } from './mutant.js';
 import { mutants } from './mutants.js';
 
@@ -28,15 +30,15 @@ async function main(args: string[]): Promise<void> {
   const wanted = positionals.length === 0 ? mutants : mutants.filter(({ name }) => positionals.includes(name));
   if (wanted.length < positionals.length) throw new Error(`Known: ${mutants.map(({ name }) => name).join(' ')}`);
   // Texts that are not found are found out before anything takes time.
-  const entries = new Map<Mutant, string>(wanted.map((mutant) => [mutant, makeMutant(mutant.name, mutant.edits)]));
-  const sound = makeMutant('sound', []);
+  const entries = new Map<Mutant, string>(wanted.map((mutant) => [mutant, make(mutant)]));
+  const sound = make({ name: 'sound', edits: [] });
 
   const trials: Trial[] = [];
   for (const mutant of wanted)
     trials.push(await attempt(mutant, entries.get(mutant)!, values['skip-sound'] ? undefined : sound));
-  const results = toTable(trials);
-  process.stdout.write(`\n${results}\n`);
-  if (values.write) saveSection('mutants', `npm run chaos:locks:mutants -- ${args.join(' ')}`, results);
+  const found = toTable(trials);
+  process.stdout.write(`\n${found}\n`);
+  if (values.write) results.save('mutants', `npm run chaos:locks:mutants -- ${args.join(' ')}`, found);
   if (trials.some((trial) => !isNoticed(trial) || trial.sound === 'no')) process.exitCode = 1;
 }
 
@@ -63,6 +65,11 @@ async function attempt(mutant: Mutant, entry: string, sound: string | undefined)
     if (passes === 'yes') rmSync(outcome.dir, { recursive: true });
   }
   return { mutant, sound: passes, noticed, seconds };
+}
+
+/** The worker to start. */
+function make({ name, edits }: Pick<Mutant, 'name' | 'edits'>): string {
+  return join(makeMutant({ lib: 'lock', name, edits }), 'locks/worker/main.js');
 }
 
 function once(mutant: Mutant, seed: number, entry: string): Promise<Outcome> {

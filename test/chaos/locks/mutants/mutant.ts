@@ -1,14 +1,6 @@
+import type { Edit } from '../../mutant.js';
 import type { RunOptions } from '../run.js';
 import type { Lane } from '../nemesis/plan.js';
-
-/** One piece of the built lib, and what stands there instead. */
-export interface Edit {
-  /** Below `libs/lock/dist`. */
-  readonly file: string;
-  /** Has to be there exactly once: else the mutant is not what it says. */
-  readonly find: string;
-  readonly put: string;
-}
 
 /** A rule of the locks that is broken on purpose, and a run that has to notice. */
 export interface Mutant extends Pick<

@@ -1,6 +1,7 @@
 import { type FaultName, type Lane, laneOf } from '../nemesis/plan.js';
-import { Random } from '../random.js';
-import type { Edit, Mutant } from './mutant.js';
+import { Random } from '../../random.js';
+import type { Edit } from '../../mutant.js';
+import type { Mutant } from './mutant.js';
 
 const SECONDS = 25;
 

@@ -1,4 +1,4 @@
-import { Random } from '../random.js';
+import { Random } from '../../random.js';
 
 /** Faults of the servers, which touch everybody unless they say otherwise. */
 export const SERVER_FAULTS = [

@@ -10,7 +10,7 @@ import { RedisModule } from '@roost/redis';
 import { createServer } from 'node:http';
 import { Pool } from 'pg';
 import { HistoryWriter } from '../history.js';
-import { Random } from '../random.js';
+import { Random } from '../../random.js';
 import { Clockwork, cron, leader } from './duties.js';
 import { external } from './external.js';
 import { mutexes, queue, shared, steady } from './intervals.js';

@@ -1,6 +1,6 @@
 import type { LockService } from '@roost/lock';
 import type { Pool } from 'pg';
-import type { Random } from '../random.js';
+import type { Random } from '../../random.js';
 import type { Sections } from './sections.js';
 
 /** What a workload works with. */
