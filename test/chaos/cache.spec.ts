@@ -20,12 +20,16 @@ describe('caches under random reads, writes and faults', () => {
     expect(outcome.fenced).toBeGreaterThan(0);
   }, 60_000);
 
-  it.each(mutants.slice(0, 3))('19: notices $name: $what', async ({ name, edits, climate }) => {
-    const copy = makeMutant({ lib: 'cache', name: `${name}-in-jest`, edits, project: process.cwd() });
-    const { violations } = await run({ seed: 1, seconds: 30, entry: join(copy, ENTRY), climate, mostViolations: 1 });
-    expect(violations).not.toEqual([]);
-    expect(violations.filter(({ check }) => check === 'odd')).toEqual([]);
-  }, 60_000);
+  it.each(mutants.slice(0, 3))(
+    '19: notices $name: $what',
+    async ({ name, edits, climate }) => {
+      const copy = makeMutant({ lib: 'cache', name: `${name}-in-jest`, edits, project: process.cwd() });
+      const { violations } = await run({ seed: 1, seconds: 30, entry: join(copy, ENTRY), climate, mostViolations: 1 });
+      expect(violations).not.toEqual([]);
+      expect(violations.filter(({ check }) => check === 'odd')).toEqual([]);
+    },
+    60_000,
+  );
 });
 
 /** Whether they are noticed is found out by `npm run chaos:cache:mutants`; here, that all can be made. */

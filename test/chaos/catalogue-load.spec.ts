@@ -3,7 +3,7 @@ import pg from 'pg';
 import { CARS, originReads, Visitors } from './catalogue-load.js';
 import { Fleet } from './fleet.js';
 import { slowest, statuses } from './load.js';
-import { Random } from './locks/random.js';
+import { Random } from './random.js';
 
 const ORIGIN_MS = 300;
 

@@ -1,7 +1,7 @@
 import type { ServiceProcess } from '@roost/testing';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Answer } from './load.js';
-import type { Random } from './locks/random.js';
+import type { Random } from './random.js';
 
 export const CARS = 12;
 const CITIES = ['Lisbon', 'Vienna', 'Oslo'];

@@ -76,7 +76,6 @@ export class CacheRoom {
     const reader = new Reader({
       ...known,
       foreignJson: config.foreignJson,
-      trusted: () => pending.size === 0,
       onDamaged: () => metrics.damaged(),
     });
     const isTag = (name: string) => name.startsWith(keys.prefixes.tags);

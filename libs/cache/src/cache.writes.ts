@@ -90,7 +90,7 @@ export class CacheWrites {
     if (checked.length === 0) return;
     if (!(await this.#tell(() => this.parts.tags.bump(checked, TAG_LIFE_MS)))) {
       this.parts.pending.addTags(checked);
-      this.parts.changes.flushed(); // what Redis says of these tags, if it is asked for another value, is not true
+      this.parts.changes.changed(checked.map((tag) => this.parts.keys.tag(tag).name));
     }
     this.parts.outage.dropTagged(checked);
     this.parts.metrics.invalidated('tag', checked.length);
@@ -99,7 +99,7 @@ export class CacheWrites {
   async clear(): Promise<void> {
     if (!(await this.#tell(() => this.parts.tags.bump([''], TAG_LIFE_MS)))) {
       this.parts.pending.addAll();
-      this.parts.changes.flushed();
+      this.parts.changes.changed([this.parts.keys.generation.name]);
     }
     this.parts.outage.forget();
     this.parts.metrics.invalidated('all');

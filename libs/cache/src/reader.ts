@@ -27,8 +27,6 @@ export interface ReaderParts {
   readonly clock: ServerClock;
   readonly reading: Reading;
   readonly foreignJson: boolean;
-  /** Whether Redis was told of every invalidation: else what it has may be old. */
-  readonly trusted: () => boolean;
   /** Something that is no value of this cache was found. */
   readonly onDamaged: () => void;
 }
@@ -140,7 +138,7 @@ export class Reader implements ChangeListener {
 
   #keep(held: Held, entry: Key, watch: Watch | undefined, key: string | undefined): void {
     if (watch === undefined || key === undefined || held.failure !== undefined || !watch.trusts(entry.name)) return;
-    if (!this.parts.reading.shares || !this.parts.trusted()) return;
+    if (!this.parts.reading.shares) return;
     // What its tags were compared with may have changed since: compared again at the first hit, which costs nothing.
     held.keep();
     this.parts.near.put(key, entry.name, held, -1);
