@@ -27,7 +27,7 @@ const verbs = {
     let runs = 0;
     const load = async () => {
       runs++;
-      console.log(JSON.stringify({ loading: key }));
+      process.stdout.write(`${JSON.stringify({ loading: key })}\n`);
       await sleep(Number(ms));
       return process.pid;
     };

@@ -73,7 +73,7 @@ describe('lifetimes', () => {
       await origin.began();
       await sleep(310);
       const joined = deaf.cache.getOrSet('29 slow', origin.load, { ...options, softTimeout: 0 });
-      const [early] = await Promise.all([Promise.race([joined, sleep(10).then(() => 'waits')])]);
+      const early = await Promise.race([joined, sleep(10).then(() => 'waits')]);
       expect(early).toBe('waits');
       origin.end('too late');
       expect(await Promise.allSettled([first, joined])).toMatchObject([{ status: 'rejected' }, { status: 'rejected' }]);

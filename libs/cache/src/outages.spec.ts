@@ -255,7 +255,7 @@ describe('outages', () => {
       await proxy.pass();
       await becomes(() => isCoherent(a));
       await becomes(() => a.cache.stats().pendingInvalidations === 0);
-      await becomes(async () => await a.cache.set('44', 'NEW', LONG));
+      await becomes(() => a.cache.set('44', 'NEW', LONG));
       await becomes(async () => (await a.cache.get('44')) === 'NEW' && a.cache.peek('44') !== undefined);
     } finally {
       await proxy.stop();
