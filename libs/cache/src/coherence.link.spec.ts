@@ -61,7 +61,7 @@ describe('coherence by the link', () => {
       const darkAt = performance.now();
       await a.cache.set('11', 'NEW', LONG);
       await becomes(() => !isCoherent(b));
-      expect(performance.now() - darkAt).toBeLessThan(2_300);
+      expect(performance.now() - darkAt).toBeLessThan(2_900); /* 2 s, and what a busy machine adds */
       expect([b.cache.stats().near.entries, b.cache.peek('11')]).toEqual([0, undefined]);
       await proxy.pass();
       await becomes(() => isCoherent(b));
@@ -88,14 +88,14 @@ describe('coherence by the link', () => {
         const ahead = await as(HOUR_MS, () => open({ tracking }));
         const behind = await as(-HOUR_MS, () => open({ tracking }));
         const fresh = await as(HOUR_MS, () => open({ tracking }));
-        const options = { ttl: 60, grace: '1m', jitter: 0, tags: ['16'] } as const;
+        const options = { ttl: 400, grace: '1m', jitter: 0, tags: ['16'] } as const;
         await as(HOUR_MS, () => ahead.cache.set('16', 'value', options));
         // Each has asked Redis nothing but this: it has to learn the time by it.
         expect(await as(-HOUR_MS, () => behind.cache.get('16'))).toBe('value');
         expect(await as(HOUR_MS, () => fresh.cache.get('16'))).toBe('value');
         const left = await as(-HOUR_MS, () => behind.cache.ttl('16'));
-        expect(left === undefined || (left > 0 && left <= 65)).toBe(true);
-        await sleep(65);
+        expect(left === undefined || (left > 0 && left <= 405)).toBe(true);
+        await sleep(405);
         for (const { cache } of [ahead, behind, fresh]) expect(await cache.get('16')).toBeUndefined();
         await as(HOUR_MS, () => ahead.cache.set('16', 'again', { ...options, ttl: '1m' }));
         await sleep(5);

@@ -31,7 +31,7 @@ describe('lifetimes', () => {
         runs++;
         return fails();
       };
-      const options: CacheOptions = { ttl: 20, grace: 200, retryAfter: 40, jitter: 0 };
+      const options: CacheOptions = { ttl: 20, grace: 600, retryAfter: 150, jitter: 0 };
       const setAt = performance.now();
       await a.cache.set('29', 'OLD', options);
       await sleep(22);
@@ -39,12 +39,12 @@ describe('lifetimes', () => {
       expect(await a.cache.fetch('29', load, options)).toMatchObject({ value: 'OLD', source: 'stale', ttlMs: 0 });
       expect(await a.cache.getOrSet('29', load, options)).toBe('OLD');
       expect([runs, a.cache.stats().hits.stale - stale]).toEqual([1, 2]);
-      await sleep(42);
+      await sleep(155);
       expect(await a.cache.getOrSet('29', load, options)).toBe('OLD');
       expect(runs).toBe(2);
       expect(await b.cache.getOrSet('29', load, options)).toBe('OLD');
       expect([await a.cache.get('29'), a.cache.peek('29')]).toEqual([undefined, undefined]);
-      await sleep(225 - (performance.now() - setAt));
+      await sleep(625 - (performance.now() - setAt));
       await expect(a.cache.getOrSet('29', load, options)).rejects.toThrow('broken');
     });
 
@@ -63,20 +63,21 @@ describe('lifetimes', () => {
     });
 
     it('29: nothing is served after its grace, however long a load takes', async () => {
-      const options: CacheOptions = { ttl: 20, grace: 40, jitter: 0 };
-      await a.cache.set('29 slow', 'OLD', options);
+      // Not told that the value has ended, it lets others join the load.
+      const deaf = await openNode({ url: server.url }, { tracking: 'off' });
+      const options: CacheOptions = { ttl: 20, grace: 300, jitter: 0 };
+      await deaf.cache.set('29 slow', 'OLD', options);
       await sleep(22);
       const origin = new Origin<string>();
-      const first = a.cache.getOrSet('29 slow', () => origin.load().then(fails), options);
+      const first = deaf.cache.getOrSet('29 slow', () => origin.load().then(fails), options);
       await origin.began();
-      await sleep(60);
-      const joined = a.cache.getOrSet('29 slow', () => 'NEW', { ...options, softTimeout: 0 });
-      const [early] = await Promise.all([Promise.race([joined, sleep(10).then(() => 'waits')])]);
+      await sleep(310);
+      const joined = deaf.cache.getOrSet('29 slow', origin.load, { ...options, softTimeout: 0 });
+      const early = await Promise.race([joined, sleep(10).then(() => 'waits')]);
       expect(early).toBe('waits');
       origin.end('too late');
-      await expect(first).rejects.toThrow();
-      // Redis may have told meanwhile that the value has ended: then it did not join, and loads for itself.
-      expect(['rejects', 'NEW']).toContain(await joined.catch(() => 'rejects'));
+      expect(await Promise.allSettled([first, joined])).toMatchObject([{ status: 'rejected' }, { status: 'rejected' }]);
+      await deaf.close();
     });
 
     it('30: with `softTimeout: 0` the stale value comes at once, and one load replaces it', async () => {
@@ -86,7 +87,7 @@ describe('lifetimes', () => {
       await sleep(22);
       const beganAt = performance.now();
       const stale = await Promise.all(Array.from({ length: 20 }, () => a.cache.getOrSet('30', origin.load, options)));
-      expect(performance.now() - beganAt).toBeLessThan(20);
+      expect(performance.now() - beganAt).toBeLessThan(500);
       expect(new Set(stale)).toEqual(new Set(['OLD']));
       await origin.began();
       origin.end('NEW');
@@ -196,26 +197,26 @@ describe('lifetimes', () => {
   });
 
   it('36: what was read from Redis lives here no longer than there', async () => {
-    await a.cache.set('36', 'value', { ttl: 60, jitter: 0 });
+    await a.cache.set('36', 'value', { ttl: 250, jitter: 0 });
     const setAt = performance.now();
-    await sleep(30);
+    await sleep(50);
     expect(await b.cache.get('36')).toBe('value');
     const left = b.cache.peek('36')?.ttlMs ?? 0;
-    expect(left).toBeLessThanOrEqual(61 - 30);
-    await sleep(62 - (performance.now() - setAt));
+    expect(left).toBeLessThanOrEqual(251 - 50);
+    await sleep(255 - (performance.now() - setAt));
     expect([b.cache.peek('36'), await b.cache.get('36')]).toEqual([undefined, undefined]);
   });
 
   describe('ended by `expire`', () => {
     it('a value is loaded anew, and is there for its grace when that fails', async () => {
-      const options: CacheOptions = { ttl: '10m', grace: 60, jitter: 0 };
+      const options: CacheOptions = { ttl: '10m', grace: 400, jitter: 0 };
       await a.cache.set('expire', 'OLD', options);
       await becomes(async () => (await b.cache.get('expire')) === 'OLD');
       expect(await a.cache.expire('expire')).toBe(true);
       await becomes(() => b.cache.peek('expire') === undefined);
       expect(await Promise.all([a, b].map(({ cache }) => cache.get('expire')))).toEqual([undefined, undefined]);
       expect(await b.cache.getOrSet('expire', fails, options)).toBe('OLD');
-      await sleep(65);
+      await sleep(405);
       await expect(b.cache.getOrSet('expire', fails, options)).rejects.toThrow('broken');
     });
 

@@ -46,8 +46,9 @@ describe('values', () => {
   });
 
   it('46: an object with `then` is handed out as it is where nothing awaits it, and resolves to no code', async () => {
-    await a.cache.set('46 then', { then: 'text' }, LONG);
-    expect(await b.cache.get('46 then')).toEqual({ then: 'text' });
+    const text = '{"then":"text"}';
+    await a.cache.set('46 then', JSON.parse(text), LONG);
+    expect(JSON.stringify(await b.cache.get('46 then'))).toBe(text);
   });
 
   class Money {

@@ -80,7 +80,7 @@ export class Bench {
 }
 
 /** What no value's version is. */
-export const NOTHING: Buffer = Buffer.alloc(0);
+const NOTHING: Buffer = Buffer.alloc(0);
 
 export function versionOf(bytes: Buffer): Buffer {
   return bytes.subarray(0, VERSION_BYTES);
