@@ -18,7 +18,7 @@ const owners = [
   { owner: 'libs/queue', packages: ['bullmq'] },
 ];
 
-const spec = '\\.spec\\.ts$';
+const spec = '\\.(?:spec|testbed)\\.ts$';
 const tests = [spec, '^test/'];
 const ours = '^(?:libs|apps|src|test|scripts)/';
 const inNpm = (name) => `(?:^|/)node_modules/${name}(?:/|$)`;

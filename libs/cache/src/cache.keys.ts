@@ -1,13 +1,13 @@
 import { defineKey, type Key, type KeyDefinition } from '@roost/redis';
 
 /** A value: the envelope of `values/envelope.ts`. Tracked by the server. */
-const entryKey = defineKey('cache:{space}:e:{key}', { ttl: '90d', maxBytes: 10_240, slot: 'key' });
+const entryKey = defineKey('cache:{space}:e:{key}', { ttl: '732d', maxBytes: 10_240, slot: 'key' });
 /** Who loads the value: the tags it saw, and a token. Not tracked. */
 const leaseKey = defineKey('cache:{space}:l:{key}', { ttl: '3s', maxBytes: 40, slot: 'key' });
 /** The version of a tag: the time of its last invalidation, in µs. Tracked. */
-const tagKey = defineKey('cache:{space}:t:{tag}', { ttl: '180d', maxBytes: 16, slot: 'tag' });
+const tagKey = defineKey('cache:{space}:t:{tag}', { ttl: '1464d', maxBytes: 16, slot: 'tag' });
 /** The version of everything in the space. Tracked. */
-const generationKey = defineKey('cache:{space}:t:of:all', { ttl: '180d', maxBytes: 16 });
+const generationKey = defineKey('cache:{space}:t:of:all', { ttl: '1464d', maxBytes: 16 });
 /** Written to see whether the server tells of it. */
 const probeKey = defineKey('cache:{space}:t:of:probe:{instance}', { ttl: '1s', maxBytes: 1 });
 /** The run of the server that wrote what is there. Not tracked. */

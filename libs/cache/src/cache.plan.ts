@@ -46,6 +46,8 @@ const KNOWN: ReadonlySet<string> = new Set<keyof CacheOptions>([
 const LONGEST_MS = 366 * 86_400_000;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const LONGEST_TAG_BYTES = 1_024;
+/** Together with their versions they fit into an envelope. */
+const MOST_TAGS = 64;
 
 /** Turns options into plans: each object of options once. */
 export class Plans {
@@ -149,8 +151,8 @@ export function checkTags(tags: readonly string[]): readonly string[] {
 }
 
 function checkedTags(tags: readonly string[], problems: string[]): readonly string[] {
-  if (!Array.isArray(tags) || tags.length > 64) {
-    problems.push(`expected \`tags\` to be a list of at most 64, got ${show(tags)}`);
+  if (!Array.isArray(tags) || new Set(tags).size > MOST_TAGS) {
+    problems.push(`expected \`tags\` to be a list of at most ${MOST_TAGS}, got ${show(tags)}`);
     return [];
   }
   for (const tag of tags as readonly unknown[]) {

@@ -46,7 +46,7 @@ export class CacheWrites {
   async set(key: string, value: unknown, options: CacheOptions | undefined): Promise<boolean> {
     const { keys, plans, writer, clock, tags, store, changes } = this.parts;
     const plan = plans.of(options);
-    const entry = keys.slot(key).entry;
+    const slot = keys.slot(key);
     const payload = writer.payload(value, plan.codec);
     if (payload === undefined) {
       await this.remove([key]);
@@ -60,14 +60,14 @@ export class CacheWrites {
         if (!clock.isKnown) await clock.known();
         const origin = { tags: versions, now: clock.now(), loadMs: 0 };
         const { bytes, lifeMs } = writer.write(payload, plan, origin, value === null);
-        await store.put(entry, bytes, lifeMs);
+        await store.put(slot, bytes, lifeMs);
         stored = true;
       } catch (error) {
         this.parts.report(error);
       }
     }
     if (!stored) this.parts.pending.addKeys([key]);
-    changes.changed([entry.name]);
+    changes.changed([slot.entry.name]);
     return stored;
   }
 

@@ -83,7 +83,7 @@ describe('the suite of cache stores', () => {
   }
   class Trusting extends MemoryCacheStore {
     override async commit(slot: Parameters<MemoryCacheStore['commit']>[0], commit: Commit) {
-      await super.put(slot.entry, commit.bytes, commit.lifeMs);
+      await super.put(slot, commit.bytes, commit.lifeMs);
       return true;
     }
   }

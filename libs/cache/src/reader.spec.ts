@@ -43,7 +43,8 @@ describe('Reader', () => {
     changes.listen(tags, reader);
     changes.restored();
     await clock.sync();
-    entry = keys.slot('k').entry;
+    const slot = keys.slot('k');
+    entry = slot.entry;
     const [tag] = await store.ensure([keys.tag('x')], 60_000);
     const now = clock.now();
     const times = { freshUntil: now + 60_000, keptUntil: now + 60_000, loadedAt: now, loadMs: 1 };
@@ -54,7 +55,7 @@ describe('Reader', () => {
       failure: false,
       tags: [{ name: 'x', version: tag!.version }],
     };
-    await store.put(entry, writeEnvelope(head, Buffer.from('"old"'), new Versions()), 60_000);
+    await store.put(slot, writeEnvelope(head, Buffer.from('"old"'), new Versions()), 60_000);
   });
 
   it('does not join a read that compared its tags before one of them was invalidated', async () => {

@@ -4,9 +4,9 @@ import { vectorsOf, versionOf, type Bench } from './bench.js';
 /** A load that has begun, and what must keep it from storing. */
 const fences: Readonly<Record<string, (bench: Bench) => Promise<unknown>>> = {
   'was removed': ({ store, slot }) => store.remove(slot),
-  'was put': (bench) => bench.store.put(bench.slot.entry, bench.value('NEW'), 10_000),
+  'was put': (bench) => bench.store.put(bench.slot, bench.value('NEW'), 10_000),
   'was put and removed': async (bench) => {
-    await bench.store.put(bench.slot.entry, bench.value('NEW'), 10_000);
+    await bench.store.put(bench.slot, bench.value('NEW'), 10_000);
     await bench.store.remove(bench.slot);
   },
   'is loaded by one that saw more': (bench) => bench.begin('newer', { stamp: 101 }),
@@ -23,7 +23,7 @@ const fenced = Object.entries(fences).flatMap(([what, fence]) =>
     async (bench) => {
       const old = bench.value('STALE');
       const seen = there === 'nothing' ? undefined : versionOf(old);
-      if (seen !== undefined) await bench.store.put(bench.slot.entry, old, 10_000);
+      if (seen !== undefined) await bench.store.put(bench.slot, old, 10_000);
       expect(await bench.begin('old', { seen })).toMatchObject({ leased: true });
       // The one that saw more has seen the same value.
       const { begin, commit } = bench;
@@ -49,7 +49,7 @@ export const leaseVectors = vectorsOf({
   },
 
   'what is there and was not seen is given instead of leave': async (bench) => {
-    await bench.store.put(bench.slot.entry, bench.value('there'), 10_000);
+    await bench.store.put(bench.slot, bench.value('there'), 10_000);
     const asked = await bench.begin('a');
     expect([asked.leased, asked.bytes && (await bench.text())]).toEqual([false, 'there']);
     expect(await bench.commit('a', 'NEW')).toBe(false);
@@ -57,7 +57,7 @@ export const leaseVectors = vectorsOf({
 
   'what was seen may be loaded anew, and is there until then': async (bench) => {
     const old = bench.value('OLD');
-    await bench.store.put(bench.slot.entry, old, 10_000);
+    await bench.store.put(bench.slot, old, 10_000);
     const seen = versionOf(old);
     expect(await bench.begin('a', { seen })).toMatchObject({ leased: true, bytes: null });
     expect(await bench.text()).toBe('OLD');
@@ -87,9 +87,16 @@ export const leaseVectors = vectorsOf({
   'a load that was refused leaves no lease behind': async (bench) => {
     await bench.begin('a');
     const other = bench.value('other');
-    await bench.store.put(bench.slot.entry, other, 10_000);
+    await bench.store.put(bench.slot, other, 10_000);
     expect(await bench.commit('a', 'OLD')).toBe(false);
     expect(await bench.begin('b', { seen: versionOf(other) })).toMatchObject({ leased: true });
+  },
+
+  'a load that saw nothing stores nothing after a value that was put meanwhile, and has ended': async (bench) => {
+    await bench.begin('a');
+    await bench.store.put(bench.slot, bench.value('NEW'), 5);
+    await bench.opened.pass(10);
+    expect([await bench.text(), await bench.commit('a', 'OLD')]).toEqual([undefined, false]);
   },
 
   'only a load that saw more takes a lease over': async (bench) => {

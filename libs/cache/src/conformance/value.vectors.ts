@@ -6,8 +6,8 @@ import { textOf, vectorsOf, versionOf } from './bench.js';
 export const valueVectors = vectorsOf({
   'values are found in the order in which they are asked for': async (bench) => {
     const slots = ['a', 'b', 'c'].map((key) => bench.slotOf(key));
-    await bench.store.put(slots[0]!.entry, bench.value('A'), 10_000);
-    await bench.store.put(slots[2]!.entry, bench.value('C'), 10_000);
+    await bench.store.put(slots[0]!, bench.value('A'), 10_000);
+    await bench.store.put(slots[2]!, bench.value('C'), 10_000);
     const asked = [2, 1, 0, 2].map((index) => slots[index]!.entry);
     expect((await bench.store.readMany(asked)).map(textOf)).toEqual(['C', undefined, 'A', 'C']);
     expect(await bench.store.readMany([])).toEqual([]);
@@ -15,7 +15,7 @@ export const valueVectors = vectorsOf({
 
   'many values are found as one is': async (bench) => {
     const slots = Array.from({ length: 450 }, (_, index) => bench.slotOf(`${index}`));
-    await Promise.all(slots.map(({ entry }, index) => bench.store.put(entry, bench.value(`${index}`), 10_000)));
+    await Promise.all(slots.map((slot, index) => bench.store.put(slot, bench.value(`${index}`), 10_000)));
     const entries = slots.map(({ entry }) => entry);
     const expected = entries.map((_, index) => `${index}`);
     expect((await bench.store.readMany(entries)).map(textOf)).toEqual(expected);
@@ -24,13 +24,13 @@ export const valueVectors = vectorsOf({
 
   'bytes come back as they were': async (bench) => {
     const bytes = Buffer.concat([bench.value(''), Buffer.from(Array.from({ length: 256 }, (_, index) => index))]);
-    await bench.store.put(bench.slot.entry, bytes, 10_000);
+    await bench.store.put(bench.slot, bytes, 10_000);
     expect(Buffer.compare((await bench.store.read(bench.slot.entry))!, bytes)).toBe(0);
   },
 
   'a value that is put is there for its life, and is told of': async (bench) => {
     bench.listen();
-    await bench.store.put(bench.slot.entry, bench.value('value'), 30);
+    await bench.store.put(bench.slot, bench.value('value'), 30);
     await bench.told(bench.slot.entry.name);
     expect(await bench.text()).toBe('value');
     await bench.opened.pass(35);
@@ -47,7 +47,7 @@ export const valueVectors = vectorsOf({
 
   'a value that is removed is gone, and that is told': async (bench) => {
     expect(await bench.store.remove(bench.slot)).toBe(false);
-    await bench.store.put(bench.slot.entry, bench.value('value'), 10_000);
+    await bench.store.put(bench.slot, bench.value('value'), 10_000);
     await bench.told(bench.slot.entry.name);
     expect(await bench.store.remove(bench.slot)).toBe(true);
     await bench.told(bench.slot.entry.name);
@@ -64,7 +64,7 @@ export const valueVectors = vectorsOf({
 
   'the ends of a value are moved, if it is this version, and nothing else of it': async (bench) => {
     const value = bench.value('value');
-    await bench.store.put(bench.slot.entry, value, 10_000);
+    await bench.store.put(bench.slot, value, 10_000);
     await bench.told(bench.slot.entry.name);
     const ends = { freshUntil: 1_234.5, keptUntil: 6_789.25 };
     expect(await bench.store.expire(bench.slot.entry, versionOf(bench.value('other')), ends)).toBe(false);
@@ -80,7 +80,7 @@ export const valueVectors = vectorsOf({
 
   'nothing is kept without an end': async (bench) => {
     const { store, slot } = bench;
-    await store.put(slot.entry, bench.value('value'), 10_000);
+    await store.put(slot, bench.value('value'), 10_000);
     const [loading, loaded, given, removed] = ['loading', 'loaded', 'given', 'removed'].map((key) => bench.slotOf(key));
     for (const each of [loading, loaded, given, removed]) await bench.begin('a', { slot: each });
     await store.renew(loading!, 'a', 1_000);

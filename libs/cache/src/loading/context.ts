@@ -6,16 +6,27 @@ import { checkTags, checkTtl } from '../cache.plan.js';
 export class Context implements LoadContext {
   ttlMs: number | undefined;
   skipped = false;
-  readonly tags: string[] = [];
+  #all: readonly string[];
 
-  constructor(readonly signal: AbortSignal) {}
+  constructor(
+    readonly signal: AbortSignal,
+    /** The tags that were known before. */
+    private readonly planned: readonly string[],
+  ) {
+    this.#all = planned;
+  }
+
+  /** Those that are only known now. */
+  get tags(): readonly string[] {
+    return this.#all.slice(this.planned.length);
+  }
 
   setTtl(ttl: Duration): void {
     this.ttlMs = checkTtl(ttl);
   }
 
   addTags(...tags: string[]): void {
-    this.tags.push(...checkTags(tags));
+    this.#all = checkTags([...this.#all, ...tags]);
   }
 
   skip(): void {

@@ -1,11 +1,36 @@
+import type { AsyncLocalStorage } from 'node:async_hooks';
 import { CachedFailureError } from '../cache.errors.js';
-import type { Seen } from '../reader.js';
+import type { CacheMetrics } from '../cache.metrics.js';
+import type { Changes } from '../near/changes.js';
+import type { ServerClock } from '../near/server-clock.js';
+import type { TagVersions } from '../near/tag-versions.js';
+import type { Reader, Seen } from '../reader.js';
+import type { CacheStore } from '../stores/cache.store.js';
 import { failureError } from '../values/failure.js';
 import { Context } from './context.js';
-import { lifeOf, type FlightParts, type Journey, type Landing, type Leased } from './journey.js';
+import { lifeOf, type Journey, type Landing, type Leased, type Underway } from './journey.js';
+import type { Landings } from './landings.js';
 
 /** Who waits for another process' load looks for itself after so long at the latest, and up to twice as long. */
 const LOOK_AFTER_MS = 50;
+
+/** What flights stand on. */
+export interface FlightParts {
+  readonly store: CacheStore;
+  readonly changes: Changes;
+  readonly tags: TagVersions;
+  readonly clock: ServerClock;
+  readonly reader: Reader;
+  readonly landings: Landings;
+  readonly metrics: CacheMetrics;
+  readonly leaseMs: number;
+  /** What no other load has, in this process or another. */
+  readonly nextToken: () => string;
+  /** Takes in that the store failed: an outage is known elsewhere, anything else is a bug. */
+  readonly report: (error: unknown) => void;
+  /** The loads that this code is part of, or was. */
+  readonly around: AsyncLocalStorage<readonly Underway[]>;
+}
 
 /** One load of one value, for all who wait for it in this process; under a lease it is the only one of all processes. */
 export class Flight {
@@ -113,7 +138,7 @@ export class Flight {
     const { journey, parts } = this;
     const { signal } = this.#abort;
     this.#decide();
-    const context = new Context(signal);
+    const context = new Context(signal, journey.plan.tags);
     const renewals = lease && this.#renewed(lease);
     const beganAt = performance.now();
     try {

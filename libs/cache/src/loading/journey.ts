@@ -1,40 +1,15 @@
-import type { AsyncLocalStorage } from 'node:async_hooks';
 import type { Slot } from '../cache.keys.js';
-import type { CacheMetrics } from '../cache.metrics.js';
 import type { Loader } from '../cache.options.js';
 import type { Plan } from '../cache.plan.js';
-import type { Changes } from '../near/changes.js';
-import type { ServerClock } from '../near/server-clock.js';
-import type { TagVersions } from '../near/tag-versions.js';
-import type { Reader, Seen } from '../reader.js';
-import type { CacheStore } from '../stores/cache.store.js';
+import type { Seen } from '../reader.js';
 import type { TagVersion } from '../values/envelope.js';
 import type { Held } from '../values/held.js';
-import type { Landings } from './landings.js';
 
 /** A load that some code was begun by. */
 export interface Underway {
   readonly journey: Journey;
   /** Whether its loader runs. */
   readonly loading: boolean;
-}
-
-/** What flights stand on. */
-export interface FlightParts {
-  readonly store: CacheStore;
-  readonly changes: Changes;
-  readonly tags: TagVersions;
-  readonly clock: ServerClock;
-  readonly reader: Reader;
-  readonly landings: Landings;
-  readonly metrics: CacheMetrics;
-  readonly leaseMs: number;
-  /** What no other load has, in this process or another. */
-  readonly nextToken: () => string;
-  /** Takes in that the store failed: an outage is known elsewhere, anything else is a bug. */
-  readonly report: (error: unknown) => void;
-  /** The loads that this code is part of, or was. */
-  readonly around: AsyncLocalStorage<readonly Underway[]>;
 }
 
 /** What is to be loaded, and how. */

@@ -41,7 +41,7 @@ export class Landings {
       await this.giveUp(slot, lease);
       return { value, held: undefined, source: 'loader', stored: false };
     }
-    const named = context.tags.filter((tag) => !plan.tags.includes(tag));
+    const named = context.tags;
     const stays = lease === undefined;
     const tags = stays ? [...plan.tags, ...named].map((name) => ({ name, version: 0 })) : lease.tags;
     const origin: Origin = { now: clock.now(), loadMs, ttlMs: context.ttlMs, tags };

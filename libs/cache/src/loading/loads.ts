@@ -2,8 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import { CacheClosedError, CacheRecursionError } from '../cache.errors.js';
 import type { ChangeListener } from '../near/changes.js';
-import { Flight } from './flight.js';
-import type { FlightParts, Journey, Underway } from './journey.js';
+import { Flight, type FlightParts } from './flight.js';
+import type { Journey, Underway } from './journey.js';
 
 /** Failures of more values than that are forgotten. */
 const MOST_FAILED = 10_000;

@@ -62,8 +62,8 @@ export abstract class CacheStore {
   abstract renew(slot: Slot, token: string, leaseMs: number): Promise<boolean>;
   /** Gives up the lease, and tells those who wait for its value. */
   abstract abort(slot: Slot, token: string): Promise<void>;
-  /** Stores a value past all loads. */
-  abstract put(entry: Key, bytes: Buffer, lifeMs: number): Promise<unknown>;
+  /** Stores a value, and ends its load. */
+  abstract put(slot: Slot, bytes: Buffer, lifeMs: number): Promise<unknown>;
   /** Removes the value and ends its load. Resolves to whether there was a value. */
   abstract remove(slot: Slot): Promise<boolean>;
   /** Ends the freshness of the value, if it is this version, and how long it is kept. Resolves to whether it was there. */

@@ -90,8 +90,9 @@ export class MemoryCacheStore extends CacheStore {
     return Promise.resolve();
   }
 
-  put({ name }: Key, bytes: Buffer, lifeMs: number): Promise<void> {
-    this.#put(name, bytes, lifeMs);
+  put({ entry, lease }: Slot, bytes: Buffer, lifeMs: number): Promise<void> {
+    this.#leases.delete(lease.name);
+    this.#put(entry.name, bytes, lifeMs);
     return Promise.resolve();
   }
 

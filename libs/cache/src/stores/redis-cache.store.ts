@@ -63,11 +63,8 @@ export class RedisCacheStore extends CacheStore {
     await this.commands.run(abortLoad, slot, { ...this.#heard(slot.entry), token });
   }
 
-  /** One plain command: whatever is written is another version, which keeps loads from overwriting it. */
-  put(entry: Key, bytes: Buffer, lifeMs: number): Promise<unknown> {
-    const heard = this.#heard(entry);
-    if (heard.channel === '') return this.commands.write('SET', entry, bytes, 'PX', lifeMs);
-    return this.commands.run(putEntry, { entry }, { ...heard, bytes, lifeMs });
+  put(slot: Slot, bytes: Buffer, lifeMs: number): Promise<unknown> {
+    return this.commands.run(putEntry, slot, { ...this.#heard(slot.entry), bytes, lifeMs });
   }
 
   remove(slot: Slot): Promise<boolean> {

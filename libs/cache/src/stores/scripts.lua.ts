@@ -49,13 +49,14 @@ export const beginLoad = defineScript('cache.begin', {
     return { false, 0, redis.call('PTTL', KEYS[2]), now }`,
 });
 
-/** Stores a value, and tells of it · O(1) */
+/** Stores a value, and ends its load: what that has read is older, however soon this value may end · O(1) */
 export const putEntry = defineScript('cache.put', {
-  keys: ['entry'],
+  keys: ['entry', 'lease'],
   args: [...heard, 'bytes', 'lifeMs'],
   reply: () => undefined,
   lua: `
     redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
+    redis.call('UNLINK', KEYS[2])
     ${ANNOUNCE}`,
 });
 
