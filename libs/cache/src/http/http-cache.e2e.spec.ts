@@ -223,6 +223,12 @@ class Cached {
     return String(ran('guarded'));
   }
 
+  @Get('mistagged')
+  @CacheResponse({ tags: () => [''] })
+  mistagged() {
+    return String(ran('mistagged'));
+  }
+
   @Get('large')
   @CacheResponse()
   large() {
@@ -540,6 +546,15 @@ describe.each(adapters)('@CacheResponse on %s', (_name, adapter) => {
   it('never answers a part or for a part', async () => {
     expect(await statusOf('/count', { range: 'bytes=0-1' })).toBe('roost; fwd=bypass');
     expect(await entriesOf(server)).toEqual([]);
+  });
+
+  it('serves a route whose tags are none, and says so once', async () => {
+    expect([await statusOf('/mistagged'), await statusOf('/mistagged')]).toEqual([
+      'roost; fwd=miss',
+      'roost; fwd=miss',
+    ]);
+    expect(runs).toEqual({ mistagged: 2 });
+    expect(bed.warnings.filter((warning) => warning.includes('Cached.mistagged'))).toHaveLength(1);
   });
 
   it('says so when a response is too large to be stored', async () => {

@@ -1,6 +1,5 @@
 import { toMs, type Duration } from '@roost/redis';
 import type { CacheOptions } from '../cache.options.js';
-import { problemsOf } from './http-cache.problems.js';
 import type { CacheRequest, CacheResponseOptions } from './http-cache.options.js';
 import { responseCodec } from './stored-response.js';
 
@@ -38,16 +37,8 @@ export interface HttpCachePolicy {
   readonly load: CacheOptions;
 }
 
-/** @throws nothing: what is wrong is pushed onto `problems`, and the policy is of no use then. */
-export function resolvePolicy(
-  written: CacheResponseOptions,
-  name: string,
-  version: string,
-  problems: string[],
-): HttpCachePolicy {
-  const wrong = problemsOf(written);
-  problems.push(...wrong.map((problem) => `@CacheResponse on ${name}: ${problem}`));
-  const options = wrong.length > 0 ? {} : written;
+/** @param options have no problems. */
+export function resolvePolicy(options: CacheResponseOptions, name: string, version: string): HttpCachePolicy {
   const vary = (options.vary ?? []).map((header) => header.toLowerCase());
   return {
     name,

@@ -8,7 +8,6 @@ import {
 } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { RedisModule } from '@roost/redis';
-import type { RedisServer } from '@roost/testing';
 import { request as send } from 'node:http';
 import { connect } from 'node:net';
 import { CacheModule } from '../cache.module.js';
@@ -92,15 +91,21 @@ function ask(
   });
 }
 
+/** What is asked of a `RedisServer` of @roost/testing, which only specs import. */
+interface Server {
+  keys(pattern: string): Promise<string[]>;
+  command(...args: string[]): Promise<unknown>;
+}
+
 /** What Redis keeps, by the names of its keys; an empty entry, which ends at once, tells of a load without a value. */
-export async function entriesOf(server: RedisServer): Promise<string[]> {
+export async function entriesOf(server: Server): Promise<string[]> {
   const names = await server.keys('roost:cache:*:e:*');
   const lengths = await Promise.all(names.map((name) => server.command('STRLEN', name)));
   return names.filter((_name, at) => Number(lengths[at]) > 0);
 }
 
 /** Loads that are under way, by the names of their leases. */
-export function loadsOf(server: RedisServer): Promise<string[]> {
+export function loadsOf(server: Server): Promise<string[]> {
   return server.keys('roost:cache:*:l:*');
 }
 
@@ -110,7 +115,7 @@ export function keyOfEntry(name: string): string {
 }
 
 /** Clears the cache, and Redis of what it has left there. */
-export async function empty({ cache }: Testbed, server: RedisServer): Promise<void> {
+export async function empty({ cache }: Testbed, server: Server): Promise<void> {
   await cache.clear();
   const left = await entriesOf(server);
   if (left.length > 0) await server.command('DEL', ...left);

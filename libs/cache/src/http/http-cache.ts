@@ -71,6 +71,7 @@ export class HttpCache {
         },
         hit: (result) => this.#hit(policy, exchange, result),
         outcome: (outcome) => this.reports.count(outcome),
+        failed: (error) => this.reports.notAsked(policy.name, error instanceof Error ? error.message : String(error)),
         uncacheable: (because) => {
           this.#uncacheable.add(key);
           if (because !== undefined) this.reports.notKept(policy.name, because);

@@ -1,10 +1,11 @@
+import { CacheTimeoutError } from '../cache.errors.js';
 import type { CacheOptions, CacheResult, LoadContext } from '../cache.options.js';
 import type { CacheService } from '../cache.service.js';
 import { cacheStatus, forwarded } from './cache-status.js';
 import { isKnown, ourHeaders } from './cached-answer.js';
 import type { HttpCachePolicy } from './http-cache.policy.js';
 import type { Outcome } from './http-cache.reports.js';
-import { headerOf, rawOf, type HttpExchange } from './http-exchange.js';
+import { rawOf, type HttpExchange } from './http-exchange.js';
 import { capture, type Amendment, type WholeResponse } from './response-capture.js';
 import { judge } from './shareable-response.js';
 import type { StoredResponse } from './stored-response.js';
@@ -17,6 +18,8 @@ export interface MissEnds {
   outcome(outcome: Outcome): void;
   /** No response of its key is to be waited for. */
   uncacheable(because?: string): void;
+  /** The cache could not be asked. */
+  failed(error: unknown): void;
 }
 
 /** A failure of the handler: its response is given to those who waited for it, and is not kept. */
@@ -88,7 +91,7 @@ export class Miss {
     nothing(): void;
   }): void {
     const { response } = this.#exchange;
-    const varyBefore = headerOf(response, 'vary');
+    const varyBefore = response.getHeader('vary');
     const conditions = this.#withoutConditions();
     capture(rawOf(response), {
       streamed: () => {
@@ -141,7 +144,7 @@ export class Miss {
       instead: { status: value.status, body: value.body, without: this.#policy.headers },
       headers: [
         ...value.headers,
-        ...ourHeaders(this.#policy, value, headerOf(rawOf(this.#exchange.response), 'vary')),
+        ...ourHeaders(this.#policy, value, rawOf(this.#exchange.response).getHeader('vary')),
         ['age', String(Math.floor(ageMs / 1_000))],
         ['cache-status', forwarded.stale],
       ],
@@ -178,7 +181,10 @@ export class Miss {
     if (error instanceof FailedResponse) {
       const at = { source: 'loader', loadedAtMs: 0, ageMs: 0, ttlMs: 0, stored: false } as const;
       this.#ends.hit({ ...at, value: error.response });
-    } else this.#ends.letPass(forwarded.miss);
+    } else {
+      if (!(error instanceof CacheTimeoutError)) this.#ends.failed(error);
+      this.#ends.letPass(forwarded.miss);
+    }
   }
 }
 
