@@ -127,8 +127,9 @@ describe('the suite of cache stores', () => {
       [
         `if type(there) == 'string' and there ~= ARGV[4] then return 0 end`,
         '',
-        'a load that was refused leaves no lease',
+        'a load stores nothing when what it saw is gone',
       ],
+      [`redis.call('UNLINK', KEYS[2])\n    if`, 'if', 'a load that saw nothing stores nothing after a value'],
       [`if tonumber(stamp or 0) < tonumber(ARGV[2]) then`, 'if stamp < ARGV[2] then', 'stamps are compared as numbers'],
       [`if tonumber(stamp or 0) < tonumber(ARGV[2]) then`, 'if true then', 'only a load that saw more'],
       [`, 'NX', 'PX', ARGV[4]`, `, 'PX', ARGV[4]`, 'of a hundred who ask'],

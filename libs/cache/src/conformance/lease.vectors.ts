@@ -99,6 +99,15 @@ export const leaseVectors = vectorsOf({
     expect([await bench.text(), await bench.commit('a', 'OLD')]).toEqual([undefined, false]);
   },
 
+  'a load stores nothing when what it saw is gone: by its end or by a stranger, nobody can tell': async (bench) => {
+    const old = bench.value('old');
+    await bench.store.put(bench.slot, old, 30);
+    expect(await bench.begin('a', { seen: versionOf(old) })).toMatchObject({ leased: true });
+    await bench.opened.pass(35);
+    expect(await bench.commit('a', 'again', { seen: versionOf(old) })).toBe(false);
+    expect(await bench.begin('b')).toMatchObject({ leased: true });
+  },
+
   'only a load that saw more takes a lease over': async (bench) => {
     await bench.begin('a');
     for (const stamp of [99, 100]) expect(await bench.begin('b', { stamp })).toMatchObject({ leased: false });
