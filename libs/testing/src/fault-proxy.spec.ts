@@ -107,6 +107,18 @@ describe('FaultProxy', () => {
     expect(performance.now() - sentAt).toBeLessThan(500);
   });
 
+  it('lets a connection that has sent a mark overtake others', async () => {
+    const [slow, quick] = await Promise.all([openAndPing(), openAndPing()]);
+    await proxy.jitter((marked) => (marked ? 0 : 60), 'MARK');
+    const startedAt = performance.now();
+    slow.send('ECHO', 'first');
+    quick.send('ECHO', 'MARK');
+    await quick.expect('$4\r\nMARK\r\n');
+    expect([slow.received, performance.now() - startedAt < 60]).toEqual(['', true]);
+    await slow.expect('$5\r\nfirst\r\n');
+    expect(performance.now() - startedAt).toBeGreaterThan(118);
+  });
+
   it('keeps sockets open and silent in a blackhole', async () => {
     const established = await openAndPing();
     await proxy.blackhole();

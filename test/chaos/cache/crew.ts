@@ -8,7 +8,7 @@ type Work = Extract<Order, { readonly verb: unknown }>;
 type Done = Extract<Answer, { readonly calls: unknown }>;
 
 /** What is asked of a node. */
-export type Wish = Pick<Work, 'verb' | 'names'> & Partial<Pick<Work, 'value' | 'load' | 'then'>>;
+export type Wish = Pick<Work, 'verb' | 'names'> & Partial<Pick<Work, 'value' | 'load' | 'next'>>;
 
 const MOST_DELAY_MS = 5;
 

@@ -20,7 +20,7 @@ export type Order =
       readonly value?: number;
       readonly load: LoadManner;
       /** Reads this key in the same turn in which the order was carried out. */
-      readonly then?: string;
+      readonly next?: string;
     }
   | { readonly loaded: number; readonly value: number };
 

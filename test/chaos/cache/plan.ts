@@ -11,7 +11,7 @@ export interface Step {
   readonly verb: Exclude<Verb, 'status'>;
   readonly names: readonly string[];
   readonly load: LoadManner;
-  readonly then?: string;
+  readonly next?: string;
 }
 
 /** What happens between two silences. */
@@ -25,13 +25,13 @@ export interface Round {
 /** How often each weather comes in a round: 0.2 is one round of five, 3 is thrice in each. */
 export type Climate = Partial<Readonly<Record<WeatherName, number>>>;
 
-export const FOREIGN = ['DEL', 'PEXPIRE', 'SET'] as const;
+const FOREIGN = ['DEL', 'PEXPIRE', 'SET'] as const;
 
 /** How many steps in which time: mostly all at once, now and then for as long as a node that was cut off stays so. */
 const SHORT = { steps: 80, lastsMs: 25 } as const;
 const LONG = { steps: 300, lastsMs: 2_000 } as const;
-/** At its end some keys are invalidated once more, while all others read them: what goes wrong then stays to be seen. */
-const FINALE_MS = 8;
+/** At its end some keys are invalidated once more, while others read them: what goes wrong then stays to be seen. */
+const FINALE_MS = 7;
 
 /** How long loads take at most: some outlast whatever happens meanwhile. */
 const FAST_MS = 6;
@@ -51,7 +51,7 @@ const VERBS: Readonly<Record<Step['verb'], number>> = {
 
 /** A round as the random numbers want it: fixed before anything of it happens. */
 export function roundOf(random: Random, nodes: number, climate: Climate): Round {
-  const { steps: count, lastsMs } = random.chance(0.08) ? LONG : SHORT;
+  const { steps: count, lastsMs } = random.chance(0.05) ? LONG : SHORT;
   const steps = [
     ...Array.from({ length: count }, () => stepOf(random, nodes, lastsMs)),
     ...NAMES.filter(() => random.chance(0.6)).flatMap((key) => finaleOf(random, nodes, key, lastsMs)),
@@ -88,29 +88,34 @@ function stepOf(random: Random, nodes: number, lastsMs: number): Step {
     names,
     load: loadOf(random),
   };
-  return random.chance(0.5) && ['delete', 'tags', 'set', 'clear'].includes(verb) ? { ...step, then: key } : step;
+  return random.chance(0.5) && ['delete', 'tags', 'set', 'clear'].includes(verb) ? { ...step, next: key } : step;
 }
 
 function finaleOf(random: Random, nodes: number, key: string, lastsMs: number): Step[] {
-  const last = random.between(0, nodes - 1);
   const { tags } = KEYS[key]!;
-  const change =
-    tags.length > 0 && random.chance(0.4)
-      ? ({ verb: 'tags', names: [random.pick(tags)], then: key } as const)
-      : ({ verb: 'delete', then: key } as const);
-  return Array.from({ length: nodes }, (_, node): Step => {
-    const step = { atMs: lastsMs + random.next() * FINALE_MS, node, names: [key], load: loadOf(random) };
-    return node === last ? { ...step, ...change } : { ...step, verb: 'fetch' };
-  });
+  const change: Pick<Step, 'verb' | 'names' | 'next'> = {
+    ...(tags.length > 0 && random.chance(0.4)
+      ? { verb: 'tags', names: [random.pick(tags)] }
+      : { verb: 'delete', names: [key] }),
+    ...(random.chance(0.4) ? { next: key } : {}),
+  };
+  const at = (least: number, most: number) => lastsMs + least + random.next() * (most - least);
+  const readers = Array.from({ length: nodes }, (_, node) => node).filter(() => random.chance(0.6));
+  return [
+    ...readers.map((node): Step => ({ atMs: at(0, 2), node, verb: 'fetch', names: [key], load: loadOf(random) })),
+    { atMs: at(3, FINALE_MS), node: random.between(0, nodes - 1), ...change, load: loadOf(random) },
+  ];
 }
 
 function loadOf(random: Random): LoadManner {
   return { ms: random.next() * (random.chance(0.2) ? SLOW_MS : FAST_MS), fails: random.chance(0.04) };
 }
 
-/** What is lost matters when nobody says it again. */
+/** When it comes: what is lost, and what is looked for anew, matters most when nothing is said of it again. */
 function momentOf(name: WeatherName, random: Random, lastsMs: number): number {
-  return name === 'power-loss' ? random.between(lastsMs, lastsMs + 4 * FINALE_MS) : random.between(0, SHORT.lastsMs);
+  if (name === 'power-loss') return random.between(lastsMs, lastsMs + 4 * FINALE_MS);
+  if (name === 'foreign-touch') return lastsMs - 3;
+  return random.between(0, SHORT.lastsMs);
 }
 
 function verbOf(random: Random): Step['verb'] {

@@ -40,11 +40,13 @@ export interface Outcome {
 export const TEMPERATE: Climate = {
   'kill-link': 0.2,
   'kill-links': 0.06,
-  'kill-data': 0.12,
+  'kill-data': 0.08,
+  'kill-writes': 0.06,
   'kill-all': 0.03,
   'foreign-del': 0.15,
   'foreign-set': 0.1,
   'foreign-expire': 0.15,
+  'foreign-touch': 0.5,
   'evict-tag': 0.08,
   flushdb: 0.06,
   'freeze-redis': 0.03,
@@ -65,20 +67,19 @@ export async function run(options: RunOptions): Promise<Outcome> {
     const judge = new Judge();
     const crew = await Crew.start({ server, entry, random: new Random(seed + 1), nodes }, (key) => judge.now(key));
     try {
-      const rounds_ = new Run({ server, crew, judge, nodes, random: new Random(seed + 2) });
+      const rounds = new Rounds({ server, crew, judge, nodes, random: new Random(seed + 2) });
       const random = new Random(seed);
-      await rounds_.settle();
+      await rounds.settle();
       const until = performance.now() + seconds * 1_000;
       while (performance.now() < until && judge.violations.length < mostViolations) {
-        await rounds_.round(roundOf(random, nodes, climate));
+        await rounds.round(roundOf(random, nodes, climate));
       }
-      const { rounds, operations, loads, fenced, seen } = await rounds_.sum();
+      const sum = await rounds.sum();
       const violations = [...judge.violations];
       await crew.stop();
       if (crew.odd !== '') violations.push({ check: 'odd', message: crew.odd, story: [] });
       const took = (performance.now() - since) / 1_000;
-      const { checks } = judge;
-      return { seed, seconds: took, rounds, operations, checks, loads, fenced, weather: seen, violations };
+      return { ...sum, seed, seconds: took, checks: judge.checks, violations };
     } finally {
       await crew.stop();
     }
@@ -90,7 +91,7 @@ export async function run(options: RunOptions): Promise<Outcome> {
 type Stage = Omit<Sky, 'quietBytes'> & { readonly nodes: number };
 
 /** The rounds of a run. */
-class Run {
+class Rounds {
   readonly #seen: Record<string, number> = {};
   /** Keys that are being written: a `set` of what is older than an invalidation would be the fault of its caller. */
   readonly #writing = new Map<string, number>();
@@ -133,14 +134,12 @@ class Run {
   async sum() {
     const all = await this.#statuses();
     const sum = (what: 'loads' | 'fenced') => all.reduce((total, each) => total + each[what], 0);
-    const { odd } = this.stage.crew;
-    if (odd !== '') this.stage.judge.odd(odd);
     return {
       rounds: this.#rounds,
       operations: this.#operations,
       loads: sum('loads'),
       fenced: sum('fenced'),
-      seen: this.#seen,
+      weather: this.#seen,
     };
   }
 
@@ -158,7 +157,7 @@ class Run {
   async #step(step: Step): Promise<void> {
     const { crew, judge } = this.stage;
     const { node, load } = step;
-    const then = step.then === undefined ? {} : { then: step.then };
+    const next = step.next === undefined ? {} : { next: step.next };
     const written = this.#written(step);
     const verb = written === undefined ? 'fetch' : step.verb;
     const names =
@@ -168,7 +167,7 @@ class Run {
     const versions = judge.change(written ?? [], `node ${node} begins ${verb} ${names.join()}`);
     this.#write(verb, written ?? [], 1);
     const value = verb === 'set' ? { value: versions.get(names[0]!)! } : {};
-    const { calls, doneAt, odd } = await crew.ask(node, { verb, names, load, ...value, ...then });
+    const { calls, doneAt, odd } = await crew.ask(node, { verb, names, load, ...value, ...next });
     this.#write(verb, written ?? [], -1);
     if (odd !== undefined) judge.odd(`node ${node}: ${verb} ${names.join()}: ${odd}`);
     judge.resolved(node, versions, doneAt);
@@ -215,6 +214,7 @@ class Run {
   /** Somebody who knows nothing of caches writes to Redis. */
   async #foreign({ key, how }: NonNullable<Round['foreign']>): Promise<void> {
     const { server, judge } = this.stage;
+    await sleep(QUIET_MS); // loads that the last reads began in the background may store what they have
     judge.change([key], how);
     const rest = { DEL: [], PEXPIRE: [1], SET: ['no value of a cache'] }[how];
     await server.command(how, entryOf(key), ...rest);

@@ -5,16 +5,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Random } from '../random.js';
 import type { Crew } from './crew.js';
 import type { Judge } from './judge.js';
-import { NAMES } from './keys.js';
+import { NAMES, TAGS } from './keys.js';
 
 export const WEATHER = [
   'kill-link',
   'kill-links',
   'kill-data',
+  'kill-writes',
   'kill-all',
   'foreign-del',
   'foreign-set',
   'foreign-expire',
+  'foreign-touch',
   'evict-tag',
   'flushdb',
   'freeze-redis',
@@ -43,6 +45,12 @@ export const weather: Readonly<Record<WeatherName, (sky: Sky) => Promise<unknown
   'kill-link': (sky) => killOne(sky, 'pubsub'),
   'kill-links': ({ server }) => server.command('CLIENT', 'KILL', 'TYPE', 'pubsub'),
   'kill-data': (sky) => killOne(sky, 'normal'),
+  // Reads travel on connections of their own.
+  'kill-writes': async ({ server }) => {
+    const list = String(await server.command('CLIENT', 'LIST', 'TYPE', 'normal'));
+    const ids = Array.from(list.matchAll(/^id=(\d+).* cmd=(?:evalsha|eval|set) /gm), ([, id]) => id!);
+    await Promise.all(ids.map((id) => server.command('CLIENT', 'KILL', 'ID', id).catch(() => undefined))); // as below
+  },
   'kill-all': async ({ server }) => {
     await server.command('CLIENT', 'KILL', 'TYPE', 'normal');
     await server.command('CLIENT', 'KILL', 'TYPE', 'pubsub');
@@ -50,7 +58,10 @@ export const weather: Readonly<Record<WeatherName, (sky: Sky) => Promise<unknown
   'foreign-del': (sky) => foreign(sky, 'DEL'),
   'foreign-set': (sky) => foreign(sky, 'SET', 'what is this?'),
   'foreign-expire': (sky) => foreign(sky, 'PEXPIRE', 3),
-  'evict-tag': ({ server, random }) => server.command('DEL', tagOf(random.pick(['x', 'y']))),
+  // Everything is announced, and stays: all nodes look for it in Redis.
+  'foreign-touch': ({ server }) =>
+    Promise.all([...NAMES.map(entryOf), ...TAGS.map(tagOf)].map((name) => server.command('PEXPIRE', name, 600_000))),
+  'evict-tag': ({ server, random }) => server.command('DEL', tagOf(random.pick(TAGS))),
   flushdb: ({ server }) => server.command('FLUSHDB'),
   'freeze-redis': async ({ server, random }) => {
     server.freeze();

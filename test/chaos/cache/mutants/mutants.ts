@@ -32,11 +32,11 @@ export const mutants: readonly Mutant[] = [
     edits: [
       edit(
         'near/changes.js',
-        'this.changes.coherent && !this.#allDirty && this.#dirty?.has(name) !== true',
+        'this.changes.coherent && !this.changes.behind && !this.#allDirty && this.#dirty?.has(name) !== true',
         'this.changes.coherent',
       ),
     ],
-    climate: {},
+    climate: { 'foreign-touch': 1 },
   },
   {
     name: 'm3',
@@ -87,6 +87,12 @@ export const mutants: readonly Mutant[] = [
     name: 'm10',
     what: 'a question that was asked before an invalidation is joined after it',
     edits: [edit('reader.js', 'this.#reads.delete(name);', '')],
-    climate: {},
+    climate: { 'foreign-touch': 1 },
+  },
+  {
+    name: 'm11',
+    what: 'what Redis says is kept although it has not heard of an invalidation',
+    edits: [edit('near/changes.js', '!this.changes.behind && ', '')],
+    climate: { 'kill-writes': 1, 'foreign-touch': 1 },
   },
 ];

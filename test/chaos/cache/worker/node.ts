@@ -41,11 +41,11 @@ export class Node {
     return new Node(await NestFactory.createApplicationContext({ module: Root, imports }, { logger: false }), origin);
   }
 
-  async work({ id, verb, names, value, load, then }: Work): Promise<Done> {
+  async work({ id, verb, names, value, load, next }: Work): Promise<Done> {
     try {
       const calls = await this.#do(verb, names, value, load);
       const doneAt = clockMs();
-      if (then !== undefined) calls.push(...(await this.#fetch(then, load)));
+      if (next !== undefined) calls.push(...(await this.#fetch(next, load)));
       return { id, calls, doneAt, ...(verb === 'status' ? { status: await this.#status() } : {}) };
     } catch (error) {
       return { id, calls: [], doneAt: clockMs(), odd: (error as Error).stack ?? String(error) };
