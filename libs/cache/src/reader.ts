@@ -91,9 +91,8 @@ export class Reader implements ChangeListener {
     try {
       const found = await this.parts.store.readMany(entries);
       const taken = found.map((bytes, index) => this.take(bytes, entries[index]!, watch, keys[index]!));
-      const seen: Seen[] = [];
-      for (const each of taken) seen.push(each instanceof Promise ? await each : each);
-      return seen;
+      if (!taken.some((each) => each instanceof Promise)) return taken as Seen[];
+      return await Promise.all(taken.map((each) => Promise.resolve(each))); // at once: one that fails must find its listener
     } finally {
       watch.end();
     }
