@@ -18,7 +18,7 @@ const owners = [
   { owner: 'libs/queue', packages: ['bullmq'] },
 ];
 
-const spec = '\\.spec\\.ts$';
+const spec = '\\.(?:spec|testbed)\\.ts$';
 const tests = [spec, '^test/'];
 const ours = '^(?:libs|apps|src|test|scripts)/';
 const inNpm = (name) => `(?:^|/)node_modules/${name}(?:/|$)`;
@@ -70,7 +70,10 @@ export default {
       comment: 'a lib is entered by its package name or by a sub-path that it exports, never by a file inside it',
       severity: 'error',
       from: { path: '^((?:libs|apps)/[^/]+|src|test|scripts)/' },
-      to: { path: '^libs/', pathNot: ['^$1/', '^libs/[^/]+/src/(?:index|testing|throttler|cache-manager|graphql)\\.ts$'] },
+      to: {
+        path: '^libs/',
+        pathNot: ['^$1/', '^libs/[^/]+/src/(?:index|testing|throttler|cache-manager|graphql)\\.ts$'],
+      },
     },
     {
       name: 'no relative path into a lib',

@@ -1,14 +1,19 @@
 import { Module } from '@nestjs/common';
+import { GraphQLModule } from '@nestjs/graphql';
+import { CacheModule } from '@roost/cache';
 import { HealthModule } from '@roost/health';
 import { LockModule, type LockOptions } from '@roost/lock';
 import { RedisModule } from '@roost/redis';
 import { ThrottleModule } from '@roost/throttle';
 import { CONFIG, ConfigModule, type Config } from './common/config/index.js';
 import { Database, DatabaseModule } from './common/database/index.js';
+import { GraphqlDriver, graphqlOptions } from './common/graphql/index.js';
 import { AccountsModule } from './modules/accounts/accounts.module.js';
 import { AdminModule } from './modules/admin/admin.module.js';
 import { BookingsModule } from './modules/bookings/bookings.module.js';
 import { bookingsMigrations } from './modules/bookings/index.js';
+import { CatalogueModule } from './modules/catalogue/catalogue.module.js';
+import { cacheOptions, catalogueMigrations } from './modules/catalogue/index.js';
 import { QuotesModule } from './modules/quotes/quotes.module.js';
 import { throttleOptions } from './modules/throttle/index.js';
 
@@ -30,13 +35,16 @@ import { throttleOptions } from './modules/throttle/index.js';
         production: config.NODE_ENV === 'production',
       }),
     }),
-    DatabaseModule.forRoot(bookingsMigrations),
+    DatabaseModule.forRoot([...bookingsMigrations, ...catalogueMigrations]),
     LockModule.forRootAsync({ inject: [CONFIG, Database], useFactory: lockOptions }),
     ThrottleModule.forRootAsync({ inject: [CONFIG], useFactory: throttleOptions }),
+    CacheModule.forRootAsync({ inject: [CONFIG], useFactory: cacheOptions }),
+    GraphQLModule.forRootAsync({ driver: GraphqlDriver, inject: [CONFIG], useFactory: graphqlOptions }),
 
     // The car rental
     AccountsModule,
     BookingsModule,
+    CatalogueModule,
     QuotesModule,
 
     // Operations; health comes last, so that it is the first to know of a shutdown
@@ -52,7 +60,7 @@ export class AppModule {}
 /** The connection stays closed only when no feature wants Redis: each feature may differ from ROOST_BACKEND. */
 function connectionBackend({ ROOST_BACKEND, ...features }: Config): Config['ROOST_BACKEND'] {
   if (ROOST_BACKEND !== 'memory') return ROOST_BACKEND;
-  const wanted = [features.LOCK_BACKEND, features.RATE_LIMIT_BACKEND];
+  const wanted = [features.CACHE_BACKEND, features.LOCK_BACKEND, features.RATE_LIMIT_BACKEND];
   return wanted.find((backend) => backend === 'redis') ?? wanted.find((backend) => backend === 'auto') ?? 'memory';
 }
 

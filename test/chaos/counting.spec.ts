@@ -1,5 +1,5 @@
 import { eventually, type ServiceProcess } from '@roost/testing';
-import { Fleet } from './fleet.js';
+import { COUNTED, Fleet } from './fleet.js';
 import { ask, count, Load, quantile, statuses } from './load.js';
 
 const LIMIT = 100; // of the free tier, per hour
@@ -8,7 +8,7 @@ const INSTANCES = 2;
 describe('what is admitted when Redis comes and goes', () => {
   let fleet: Fleet;
   beforeAll(async () => {
-    fleet = await Fleet.start({ instances: INSTANCES, redis: { appendonly: true } });
+    fleet = await Fleet.start({ instances: INSTANCES, env: COUNTED, redis: { appendonly: true } });
   });
   afterEach(() => eventually(() => fleet.allOn('redis'), { within: 15_000 }));
   afterAll(() => fleet.stop());
@@ -112,7 +112,7 @@ describe('what is admitted when Redis comes and goes', () => {
 
 describe('a limit in use', () => {
   it('answers quickly: the check is one round trip', async () => {
-    const fleet = await Fleet.start();
+    const fleet = await Fleet.start({ env: COUNTED });
     const before = await fleet.executed();
     const load = new Load(fleet.services, 200);
     const answers = await load.during(1_500);

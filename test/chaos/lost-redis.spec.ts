@@ -1,5 +1,5 @@
 import { eventually, RedisServer, ServiceProcess } from '@roost/testing';
-import { Fleet, ready } from './fleet.js';
+import { COUNTED, Fleet, ready } from './fleet.js';
 import { ask, count, Load, quantile, slowest, statuses } from './load.js';
 
 /** The promise of the README: no answer slower than this when Redis freezes, and none slower than usual after that. */
@@ -12,7 +12,7 @@ describe('Redis is lost under load', () => {
   let fleet: Fleet;
   let load: Load;
   beforeEach(async () => {
-    fleet = await Fleet.start();
+    fleet = await Fleet.start({ env: COUNTED });
     load = new Load(fleet.services, 200);
     await load.during(500);
   });

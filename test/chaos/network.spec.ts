@@ -1,12 +1,12 @@
 import { eventually } from '@roost/testing';
-import { Fleet } from './fleet.js';
+import { COUNTED, Fleet } from './fleet.js';
 import { ask, count, Load, quantile, slowest, statuses } from './load.js';
 
 describe('the network between the service and Redis breaks', () => {
   let fleet: Fleet;
   let load: Load | undefined;
   beforeEach(async () => {
-    fleet = await Fleet.start({ proxied: true });
+    fleet = await Fleet.start({ env: COUNTED, proxied: true });
     await count(fleet.services, 20, (n) => `pro-${n}`);
   });
   afterEach(async () => {

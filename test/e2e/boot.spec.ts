@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 
 const entry = 'dist/main.js';
-const inMemory = { ROOST_BACKEND: 'memory', DATABASE_URL: 'memory:' };
+const inMemory = { ROOST_BACKEND: 'memory', DATABASE_URL: 'memory:', CATALOGUE_WARM_UP: 'false' };
 
 async function run(env: Record<string, string>): Promise<ProcessExit & { readonly output: string }> {
   const service = await ServiceProcess.start({ entry, env: { ...inMemory, ...env }, readyUrl: false });

@@ -47,6 +47,7 @@ describe('admin', () => {
           ],
           tiers: { free: '100/1h', starter: '1000/1h', pro: '10000/1h', enterprise: 'unlimited' },
         },
+        cache: expect.objectContaining({ cache_hit_rate: expect.any(String), pendingInvalidations: 0 }),
       },
     ]);
   });
@@ -168,6 +169,7 @@ describe('OpenAPI', () => {
     );
     expect(routes.sort()).toEqual([
       'DELETE /accounts/sessions',
+      'DELETE /admin/cache',
       'DELETE /admin/limits/{subject}',
       'DELETE /admin/rate-limits',
       'GET /accounts/me',
@@ -176,11 +178,14 @@ describe('OpenAPI', () => {
       'GET /api/quotes',
       'GET /bookings',
       'GET /bookings/{id}',
+      'GET /catalogue/cars',
+      'GET /catalogue/cars/{id}',
       'GET /livez',
       'GET /metrics',
       'GET /readyz',
       'GET /startupz',
       'PATCH /admin/rate-limits',
+      'PATCH /catalogue/cars/{id}',
       'POST /accounts/codes',
       'POST /accounts/sessions',
       'POST /bookings',

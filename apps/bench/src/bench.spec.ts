@@ -1,12 +1,14 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { judgeBounds } from './bounds.js';
 import { mergeResults } from './report.js';
 import { median, rotated } from './statistics.js';
 import type { Section } from './contention.js';
 import { figures, type ContentionSlice } from './contention-slice.js';
 import { suites } from './suites/index.js';
 import { outage } from './suites/outage.js';
-import { judgeLocks, lockTargets } from './suites/lock-targets.js';
+import { lockTargets } from './suites/lock-targets.js';
+import { cacheBounds, cacheTargets } from './suites/cache-targets.js';
 import { targets } from './suites/targets.js';
 import type { Row } from './runner.js';
 import type { Slice } from './slice.js';
@@ -29,7 +31,9 @@ describe('npm run bench', () => {
         }
       }
     }
-    for (const { contestants, scenarios } of suites.flatMap(({ contention }) => contention ?? [])) {
+    for (const { contestants, scenarios } of suites.flatMap(({ contention, bursts }) =>
+      [contention ?? [], bursts ?? []].flat(),
+    )) {
       for (const { title } of scenarios) {
         const measured = rows.filter(([, scenario]) => scenario === title).map(([, , contestant]) => contestant);
         expect(measured).toEqual(contestants);
@@ -38,12 +42,12 @@ describe('npm run bench', () => {
     expect(stdout).not.toContain('broken');
     expect(stdout).not.toContain('NaN');
 
-    for (const { title } of targets) {
+    for (const { title } of [...targets, ...cacheTargets]) {
       const [row] = rows.filter(([, target, , met]) => target === title && /^(yes|\*\*no\*\*)$/.test(met ?? ''));
       expect([title, ...(row ?? [])]).toHaveLength(10); // found, and held against a rival
     }
 
-    for (const { title } of lockTargets) {
+    for (const { title } of [...lockTargets, ...cacheBounds]) {
       const [row] = rows.filter(([, target, met]) => target === title && /^(yes|\*\*no\*\*)$/.test(met ?? ''));
       expect([title, ...(row ?? [])]).toHaveLength(8);
     }
@@ -102,7 +106,7 @@ describe('targets', () => {
   });
 
   it('name scenarios and contestants that there are', () => {
-    for (const { scenario, contestant, rivals } of targets) {
+    for (const { scenario, contestant, rivals } of [...targets, ...cacheTargets]) {
       const comparison = suites
         .flatMap(({ comparisons }) => comparisons)
         .find(({ scenarios }) => scenarios.some(({ title }) => title === scenario));
@@ -143,14 +147,14 @@ describe('contenders', () => {
     const [contestant, scenario] = ['Roost LockService', '50 greedy contenders in 1 process'];
     const slice = (fairness: number) => ({ fairness, handOverP99Ms: 2, commands: 2.1 }) as ContentionSlice;
     const row = { contestant, scenario, slice: slice(0.96), rounds: [0.9, 0.96, 1].map(slice) };
-    const verdicts = judgeLocks([], [{ ...row, ratio: [1, 1, 1], problem: undefined }]);
+    const verdicts = judgeBounds(lockTargets, [{ ...row, ratio: [1, 1, 1], problem: undefined }]);
     expect(verdicts.map(({ wanted, met }) => [wanted, met])).toEqual([
       ['≥ 0.95', true],
       ['≤ 2', true],
       ['≤ 2', false],
     ]);
     expect(verdicts[0]!.measured).toEqual([0.96, 0.9, 1]);
-    expect(judgeLocks([], [])).toEqual([]);
+    expect(judgeBounds(lockTargets, [])).toEqual([]);
   });
 });
 

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { burst, type Burst, type BurstSeen } from './burst.js';
 import { closedLoop, type LoopResult } from './closed-loop.js';
 import type { Opened, Task } from './contestant.js';
 import { contend, type Contended, type Contention } from './contention.js';
@@ -21,6 +22,9 @@ const verbs = {
   },
   contend(load: Contention): Promise<Contended> {
     return contend((key) => opened!.acquire!(key), load);
+  },
+  burst(load: Burst): Promise<BurstSeen> {
+    return burst((key, origin) => opened!.load!(key, origin), load);
   },
   /** Asks `times` times, one after the other; stops at the second that was not answered in time. */
   async ask(times: number, patienceMs: number): Promise<AnswerTime[]> {

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { quantilesOf } from './closed-loop.js';
 import type { ContestantProcess } from './contestant-process.js';
 import { machineUs, type Contended, type Contention, type Section } from './contention.js';
-import { difference, isHousekeeping, readServer } from './server-meter.js';
+import { difference, isSent, readServer } from './server-meter.js';
 import type { ContentionScenario } from './suites/suite.js';
 
 /** One contestant under one load of contenders, once. */
@@ -172,12 +172,6 @@ function perSection(contended: readonly Contended[], serverCpuUs: number) {
 
 function sectionsOf(contended: readonly Contended[]): Section[] {
   return contended.flatMap((each) => each.sections).toSorted((a, b) => a.grantedAtUs - b.grantedAtUs);
-}
-
-/** `1764.12 [0 127.0.0.1:40000] "SET" …`; `[0 lua]` is what a script called. */
-function isSent(line: string): boolean {
-  const command = /^\S+ \[\d+ (?!lua\])\S+\] "([^"]+)"/.exec(line)?.[1];
-  return command !== undefined && !isHousekeeping(command.toLowerCase());
 }
 
 function isWithin(us: number, fromUs: number, toUs: number): boolean {

@@ -62,17 +62,18 @@ export async function contend(
     }
   };
 
-  await until(startAtUs);
+  await untilUs(startAtUs);
   const cpu = process.cpuUsage();
   const all = Promise.all(Array.from({ length: contenders }, (_, id) => contender(id)));
-  if (!burst) await until(endsAtUs);
+  if (!burst) await untilUs(endsAtUs);
   else await all;
   const { user, system } = process.cpuUsage(cpu);
   await all;
   return { sections, waitingSinceUs: [...waiting.values()], cpuUs: user + system };
 }
 
-async function until(us: number): Promise<void> {
+/** Resolves at that moment of the machine's clock, to some microseconds. */
+export async function untilUs(us: number): Promise<void> {
   const leftMs = (us - machineUs() - SPIN_US) / 1_000;
   if (leftMs > 0) await new Promise((resume) => setTimeout(resume, leftMs));
   while (machineUs() < us);

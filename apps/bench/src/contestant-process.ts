@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import type { Burst } from './burst.js';
 import type { Task } from './contestant.js';
 import type { Contention } from './contention.js';
 import type { Verbs } from './child.js';
@@ -41,6 +42,10 @@ export class ContestantProcess {
 
   contend(load: Contention): Promise<Results['contend']> {
     return this.#call('contend', [load], load.seconds * 1_000);
+  }
+
+  burst(load: Burst): Promise<Results['burst']> {
+    return this.#call('burst', [load]);
   }
 
   ask(times: number, patienceMs: number): Promise<Results['ask']> {

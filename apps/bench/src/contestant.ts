@@ -1,9 +1,13 @@
+import type { Item } from './contestants/cache-items.js';
+
 /** One side of a comparison, opened in a child process of its own. */
 export interface Opened {
   /** One operation; resolves to whether the answer was the right one. Left out by what is driven over HTTP. */
   operate?(index: number): Promise<boolean>;
   /** Of a lock: resolves once it is held, to what gives it back. */
   acquire?(key: string): Promise<() => Promise<unknown>>;
+  /** Of a cache: the value of a key, by the loader when there is none. */
+  load?(key: string, load: () => Promise<Item>): Promise<Item>;
   /** Where it listens, when it is driven over HTTP. */
   readonly port?: number;
   /** How many requests it has let in since it was opened. */

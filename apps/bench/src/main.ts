@@ -3,11 +3,14 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { judgeBounds } from './bounds.js';
+import { runBursts } from './burst-runner.js';
 import { hasWrk } from './http-load.js';
 import { runContention } from './contention-runner.js';
 import {
+  boundsTable,
+  burstTable,
   contentionTable,
-  lockTargetsTable,
   mergeResults,
   outageTable,
   targetsTable,
@@ -15,16 +18,14 @@ import {
   toMarkdown,
   type Section,
 } from './report.js';
-import { runOutage, runSuite, type Row, type RunOptions } from './runner.js';
+import { runOutage, runSuite, type Rated, type Row, type RunOptions } from './runner.js';
 import { suites } from './suites/index.js';
 import { outage } from './suites/outage.js';
-import { judgeLocks } from './suites/lock-targets.js';
-import type { ContentionComparison, Suite } from './suites/suite.js';
+import type { Promises, Suite } from './suites/suite.js';
 import { targets } from './suites/targets.js';
 import { judge, type Verdict } from './verdicts.js';
 
 const TARGETS = 'targets';
-const LOCK_TARGETS = 'What locks have to reach; alone it is against the raw recipe in the same round.';
 const NAMES = [...suites.map(({ name }) => name), outage.name];
 const USAGE = `Usage: npm run bench -- <${NAMES.join('|')}|all> [--rounds 3] [--seconds 1.5] [--patience 3] [--quick] [--scenario text] [--write]`;
 const RESULTS = fileURLToPath(new URL('../RESULTS.md', import.meta.url));
@@ -69,8 +70,7 @@ async function main(args: string[]): Promise<void> {
         const narrow = narrowed(suite, values.scenario);
         const measured = await runSuite(narrow, servers, options);
         rows.push(...measured);
-        table = throughputTable(measured);
-        if (narrow.contention) table += await contend(narrow.name, narrow.contention, measured, server, options);
+        table = [throughputTable(measured), ...(await measureTogether(narrow, measured, server, options))].join('\n\n');
       } else {
         table = outageTable(await runOutage(server, options), options.patienceSeconds);
       }
@@ -95,36 +95,57 @@ async function main(args: string[]): Promise<void> {
   }
 }
 
-/** Measures contenders of one lock; what is told of them, after what was measured of those alone. */
-async function contend(
-  suite: string,
-  contention: ContentionComparison,
+/** What several processes of a contestant do together, and what came of the promises of the suite. */
+async function measureTogether(
+  { name, contention, bursts, promises }: Suite,
   alone: readonly Row[],
   server: RedisServer,
   options: RunOptions,
-): Promise<string> {
-  const rows = await runContention(suite, contention, server, options);
-  const verdicts = judgeLocks(alone, rows);
-  return ['', contention.about, contentionTable(rows), LOCK_TARGETS, lockTargetsTable(verdicts)].join('\n\n');
+): Promise<string[]> {
+  const tables: string[] = [];
+  const rows: Row<Rated>[] = [...alone];
+  if (contention?.scenarios.length) {
+    const contended = await runContention(name, contention, server, options);
+    tables.push(contention.about, contentionTable(contended));
+    rows.push(...contended);
+  }
+  if (bursts?.scenarios.length) {
+    const served = await runBursts(name, bursts, server, options);
+    tables.push(bursts.about, burstTable(served));
+    rows.push(...served);
+  }
+  return promises ? [...tables, ...promisesKept(promises, alone, rows)] : tables;
+}
+
+function promisesKept({ about, ratios = [], bounds }: Promises, alone: readonly Row[], rows: readonly Row<Rated>[]) {
+  const [held, kept] = [judge(ratios, alone).filter(({ met }) => met !== undefined), judgeBounds(bounds, rows)];
+  const tables = [held.length > 0 && targetsTable(held), kept.length > 0 && boundsTable(kept)].filter(
+    (each) => each !== false,
+  );
+  return tables.length > 0 ? [about, ...tables] : [];
 }
 
 function targetsSection(verdicts: readonly Verdict[], circumstances: string): Section {
   const about =
-    'What the limiter has to reach, each against the best of its rivals in the same scenario and round of `rate-limit` or `http`. Client CPU ÷: how many times less CPU the process takes per operation.';
+    'What the limiter and a cached route have to reach, each against the best of its rivals in the same scenario and round of `rate-limit` or `http`. Client CPU ÷: how many times less CPU the process takes per operation.';
   return { name: TARGETS, about, circumstances, table: targetsTable(verdicts) };
 }
 
 /** The same suite with the scenarios whose title has this text. */
 function narrowed(suite: Suite, text: string): Suite {
-  const comparisons = suite.comparisons.map(({ scenarios, ...comparison }) => ({
-    ...comparison,
-    scenarios: scenarios.filter(({ title }) => title.includes(text)),
-  }));
-  const contention = suite.contention && {
-    ...suite.contention,
-    scenarios: suite.contention.scenarios.filter(({ title }) => title.includes(text)),
+  const narrow = <Of extends { readonly scenarios: readonly Titled[] }>(comparison: Of): Of => {
+    return { ...comparison, scenarios: comparison.scenarios.filter(({ title }) => title.includes(text)) };
   };
-  return { ...suite, contention, comparisons: comparisons.filter(({ scenarios }) => scenarios.length > 0) };
+  return {
+    ...suite,
+    comparisons: suite.comparisons.map(narrow).filter(({ scenarios }) => scenarios.length > 0),
+    contention: suite.contention && narrow(suite.contention),
+    bursts: suite.bursts && narrow(suite.bursts),
+  };
+}
+
+interface Titled {
+  readonly title: string;
 }
 
 function bounded(name: string, text: string, least: number, most: number): number {

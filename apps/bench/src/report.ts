@@ -1,6 +1,7 @@
+import type { BoundVerdict } from './bounds.js';
+import type { BurstSlice } from './burst-slice.js';
 import type { ContentionSlice } from './contention-slice.js';
 import type { OutageRow, Row } from './runner.js';
-import type { LockVerdict } from './suites/lock-targets.js';
 import type { Verdict } from './verdicts.js';
 
 const CAUTION = [
@@ -19,7 +20,7 @@ export interface Section {
 /** The table of a suite that measures throughput. */
 export function throughputTable(rows: readonly Row[]): string {
   const head = ['scenario', 'contestant', '×', '× min–max', 'ops/s', 'client CPU µs', 'server CPU µs'];
-  const more = ['p50 ms', 'p99 ms', 'scripts', 'commands', 'Redis reads'];
+  const more = ['p50 ms', 'p99 ms', 'scripts', 'commands', 'sent', 'Redis reads'];
   return table(
     [...head, ...more],
     2,
@@ -28,7 +29,7 @@ export function throughputTable(rows: readonly Row[]): string {
       const rate = [fixed(middle, 2), `${fixed(least, 2)}–${fixed(most, 2)}`, thousands(slice.perSecond)];
       const cpu = [fixed(slice.clientCpuUs, 1), fixed(slice.serverCpuUs, 1)];
       const latency = [fixed(slice.p50Ms, 3), fixed(slice.p99Ms, 3)];
-      const counted = [fixed(slice.scripts, 2), fixed(slice.commands, 2), fixed(slice.reads, 3)];
+      const counted = [fixed(slice.scripts, 2), fixed(slice.commands, 2), fixed(slice.sent, 2), fixed(slice.reads, 3)];
       return [scenario, contestant, ...rate, ...cpu, ...latency, ...counted];
     }),
   );
@@ -52,8 +53,25 @@ export function contentionTable(rows: readonly Row<ContentionSlice>[]): string {
   );
 }
 
-/** What locks have to reach, and what came of it. */
-export function lockTargetsTable(verdicts: readonly LockVerdict[]): string {
+/** The table of bursts of callers of one cold key. */
+export function burstTable(rows: readonly Row<BurstSlice>[]): string {
+  const head = ['scenario', 'contestant', '×', '× min–max', 'origin calls', 'at worst', 'served ms', 'at worst ms'];
+  return table(
+    [...head, 'scripts', 'commands', 'server CPU µs'],
+    2,
+    rows.map(({ scenario, contestant, slice, ratio: [middle, least, most], problem }) => {
+      if (!slice) return [scenario, contestant, `**broken**: ${oneLine(problem)}`];
+      const rate = [fixed(middle, 2), `${fixed(least, 2)}–${fixed(most, 2)}`];
+      const origin = [fixed(slice.originCalls, 2), fixed(slice.originCallsWorst, 0)];
+      const served = [fixed(slice.servedMs, 1), fixed(slice.servedWorstMs, 1)];
+      const counted = [fixed(slice.scripts, 1), fixed(slice.commands, 1), fixed(slice.serverCpuUs, 0)];
+      return [scenario, contestant, ...rate, ...origin, ...served, ...counted];
+    }),
+  );
+}
+
+/** What figures have to keep to, and what came of it. */
+export function boundsTable(verdicts: readonly BoundVerdict[]): string {
   return table(
     ['target', 'met', 'wanted', 'measured', 'min–max'],
     2,

@@ -24,7 +24,7 @@ const HOUSEKEEPING = new Set([
 ]);
 
 /** Whether a command, in small letters, is no part of anybody's work. */
-export function isHousekeeping(command: string): boolean {
+function isHousekeeping(command: string): boolean {
   return HOUSEKEEPING.has(command);
 }
 
@@ -51,3 +51,26 @@ export function difference(before: ServerWork, after: ServerWork): ServerWork {
     reads: after.reads - before.reads,
   };
 }
+
+/** Whether a client sent this line of MONITOR, and did not keep house: `1764.12 [0 127.0.0.1:40000] "SET" …`; `[0 lua]` is what a script called. */
+export function isSent(line: string): boolean {
+  const command = /^\S+ \[\d+ (?!lua\])\S+\] "([^"]+)"/.exec(line)?.[1];
+  return command !== undefined && !isHousekeeping(command.toLowerCase());
+}
+
+/** How many commands clients sent until the load was over, a script being one; the server pays for it: time nothing meanwhile. */
+export async function countSent(server: RedisServer, load: () => Promise<unknown>): Promise<number> {
+  const monitor = await server.monitor();
+  try {
+    const from = monitor.lines.length;
+    await load();
+    const isEnd = (line: string) => line.includes(END);
+    await server.command('PING', END);
+    while (!monitor.lines.some(isEnd)) await new Promise((resume) => setTimeout(resume, 1));
+    return monitor.lines.slice(from, monitor.lines.findIndex(isEnd)).filter(isSent).length;
+  } finally {
+    monitor.stop();
+  }
+}
+
+const END = 'the load is over';

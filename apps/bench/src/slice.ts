@@ -1,7 +1,7 @@
 import type { RedisServer } from '@roost/testing';
 import type { ContestantProcess } from './contestant-process.js';
 import { loadCount, loadFor } from './http-load.js';
-import { difference, readServer } from './server-meter.js';
+import { countSent, difference, readServer } from './server-meter.js';
 import type { Comparison, Scenario } from './suites/suite.js';
 
 /** One contestant under one load, once. All but the rate and the latencies is per operation. */
@@ -14,6 +14,8 @@ export interface Slice {
   readonly serverCpuUs: number;
   readonly scripts: number;
   readonly commands: number;
+  /** What clients sent, a script being one; NaN where it is not asked for. */
+  readonly sent: number;
   readonly reads: number;
 }
 
@@ -57,6 +59,7 @@ export async function measure(
     if (problem !== undefined) throw new Error(problem);
     const drive = port === undefined ? inProcess : overHttp;
     await drive.warmUp(contestant, scenario, { seconds, port: port ?? 0 });
+    const sent = scenario.countsSent ? await sentPerOperation(contestant, scenario, { server, seconds }) : NaN;
     const before = await readServer(server);
     const { serverCpuUs: cpuBefore } = await contestant.status();
     const driven = await drive.run(contestant, scenario, { seconds, port: port ?? 0 });
@@ -77,11 +80,25 @@ export async function measure(
       serverCpuUs: (local ? (cpuAfter ?? NaN) - (cpuBefore ?? NaN) : work.cpuUs) / operations,
       scripts: work.scripts / operations,
       commands: work.commands / operations,
+      sent,
       reads: local ? NaN : work.reads / operations,
     };
   } finally {
     await contestant.close();
   }
+}
+
+/** In a load of its own, which is not timed. */
+async function sentPerOperation(
+  contestant: ContestantProcess,
+  { concurrency }: Scenario,
+  { server, seconds }: { readonly server: RedisServer; readonly seconds: number },
+): Promise<number> {
+  let operations = 0;
+  const sent = await countSent(server, async () => {
+    ({ operations } = await contestant.loop(concurrency, Math.min(WARM_UP_SECONDS, seconds)));
+  });
+  return sent / operations;
 }
 
 interface Drive {

@@ -1,4 +1,4 @@
-import type { Backend } from '@roost/redis';
+import type { Key } from '@roost/redis';
 import type { CacheKeys, Slot } from './cache.keys.js';
 import type { CacheMetrics } from './cache.metrics.js';
 import type { CacheOptions, CacheResult, CacheSource, Loader } from './cache.options.js';
@@ -7,7 +7,7 @@ import type { AnswerTimes } from './cache.stats.js';
 import type { OutageValues } from './invalidation/outage-values.js';
 import type { PendingInvalidations } from './invalidation/pending-invalidations.js';
 import { isDue } from './loading/eager.js';
-import type { Landing } from './loading/flight.js';
+import type { Landing } from './loading/journey.js';
 import type { Loads } from './loading/loads.js';
 import { waitFor } from './loading/patience.js';
 import type { ServerClock } from './near/server-clock.js';
@@ -18,8 +18,10 @@ import type { Held } from './values/held.js';
 /** What answers stand on. */
 export interface EngineParts {
   readonly keys: CacheKeys;
-  /** The Redis that keeps values; undefined when this process keeps them by choice. */
-  readonly backend: Pick<Backend, 'choose'> | undefined;
+  /** Whether the store may be asked about this key: it is there, and has forgotten nothing. */
+  readonly mayAsk: (key: string) => boolean;
+  /** Resolves when that is known; undefined when it is. */
+  readonly settling: () => Promise<void> | undefined;
   readonly reader: Reader;
   readonly loads: Loads;
   readonly plans: Plans;
@@ -57,8 +59,8 @@ export class CacheEngine {
   async find(key: string): Promise<{ readonly held: Held; readonly source: CacheSource } | undefined> {
     const { keys, metrics, times } = this.parts;
     const beganAt = performance.now();
-    const entry = keys.entry(key);
-    const seen = await this.seen(key, { entry });
+    const { entry } = keys.slot(key);
+    const seen = await this.#look(key, entry);
     if (seen === undefined) {
       metrics.answered('bypass');
       const held = this.parts.outage.get(entry.name);
@@ -71,22 +73,15 @@ export class CacheEngine {
     return { held, source: 'redis' };
   }
 
-  /** What the store has; undefined while it is away, or has not heard of every invalidation. */
-  async seen(key: string, { entry }: Pick<Slot, 'entry'>): Promise<Seen | undefined> {
-    if (!this.reachable(key)) return undefined;
-    try {
-      return await this.parts.reader.read(key, entry);
-    } catch (error) {
-      this.parts.report(error);
-      return undefined;
-    }
+  /** Resolves when it is known whether the store may be asked: after a lost link it takes a moment. */
+  async settled(): Promise<void> {
+    await this.parts.settling();
   }
 
   /** Whether the store is asked about this key. */
   reachable(key: string): boolean {
-    const { backend, pending } = this.parts;
-    if (backend === undefined) return true;
-    if (backend.choose('read', key) !== 'redis') return false;
+    const { mayAsk, pending } = this.parts;
+    if (!mayAsk(key)) return false;
     if (pending.size === 0) return true;
     void pending.tryNow();
     return false;
@@ -105,7 +100,9 @@ export class CacheEngine {
     if (flight === undefined || flight.journey.seen.held !== undefined) {
       const found = this.parts.reader.near(key);
       const asked =
-        found === undefined ? await this.seen(key, slot) : { held: found.held, version: found.held.version };
+        found === undefined
+          ? await this.#look(key, slot.entry, true)
+          : { held: found.held, version: found.held.version };
       if (asked === undefined) return this.#past<T>(key, slot, loader, plan, beganAt);
       seen = asked;
       const fresh =
@@ -113,15 +110,15 @@ export class CacheEngine {
       if (fresh !== undefined) return fresh;
       flight = loads.running(name, key); // somebody may have begun meanwhile
     }
-    const stale = seen.held?.failure === undefined ? seen.held : undefined;
+    const stale = this.#isKept(seen.held) ? seen.held : undefined;
     if (stale !== undefined && loads.failedLately(name)) return this.#stale<T>(stale, beganAt);
     // An invalidation that came meanwhile may be pending.
     flight ??= loads.start({ key, slot, plan, loader, seen, alone: !this.reachable(key), background: false });
     let landing: Landing | undefined;
     try {
-      landing = await waitFor(flight, plan, stale);
+      landing = await waitFor(flight, plan, stale, this.parts.clock);
     } catch (error) {
-      if (stale === undefined || !plan.serveStale(error)) throw error;
+      if (!this.#isKept(stale) || !plan.serveStale(error)) throw error;
     }
     if (landing === undefined) return this.#stale<T>(stale!, beganAt);
     this.parts.metrics.answered('miss');
@@ -130,6 +127,21 @@ export class CacheEngine {
       this.parts.outage.put(name, landing.held);
     }
     return this.#landed<T>(landing);
+  }
+
+  /** What the store has; undefined while it is away, or has not heard of every invalidation. */
+  async #look(key: string, entry: Key, together = false): Promise<Seen | undefined> {
+    if (!this.reachable(key)) {
+      await this.settled();
+      if (!this.reachable(key)) return undefined;
+    }
+    const { reader } = this.parts;
+    try {
+      return await (together ? reader.read(key, entry) : reader.look(key, entry));
+    } catch (error) {
+      this.parts.report(error);
+      return undefined;
+    }
   }
 
   #fresh<T>(
@@ -164,7 +176,7 @@ export class CacheEngine {
     const flight =
       loads.running(name, key) ??
       loads.start({ key, slot, plan, loader, seen: NOTHING_SEEN, alone: true, background: false });
-    const landing = await waitFor(flight, plan, undefined);
+    const landing = await waitFor(flight, plan, undefined, this.parts.clock);
     times.uncached(beganAt);
     if (landing?.held !== undefined && flight.current) outage.put(name, landing.held);
     return this.#landed<T>(landing!);
@@ -178,7 +190,7 @@ export class CacheEngine {
 
   #landed<T>({ value, held, source, stored }: Landing): CacheResult<T> {
     const from = source === 'redis' ? 'redis' : 'loader';
-    if (held !== undefined) return { ...this.result<T>(held, from, stored), value: value as T };
+    if (held !== undefined) return this.result<T>(held, from, stored);
     return { value: value as T, source: from, loadedAtMs: this.parts.clock.now(), ageMs: 0, ttlMs: 0, stored };
   }
 
@@ -190,9 +202,14 @@ export class CacheEngine {
       source,
       loadedAtMs: held.loadedAt,
       ageMs: Math.max(now - held.loadedAt, 0),
-      ttlMs: stored ? Math.max(held.freshUntil - now, 0) : 0,
+      ttlMs: stored ? held.freshUntil - now : 0,
       stored,
     };
+  }
+
+  /** Whether it may be served though it is not fresh any more. */
+  #isKept(held: Held | undefined): held is Held {
+    return held !== undefined && held.failure === undefined && held.keptUntil > this.parts.clock.now();
   }
 
   #isFresh(held: Held): boolean {

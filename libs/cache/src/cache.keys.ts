@@ -1,13 +1,13 @@
 import { defineKey, type Key, type KeyDefinition } from '@roost/redis';
 
 /** A value: the envelope of `values/envelope.ts`. Tracked by the server. */
-const entryKey = defineKey('cache:{space}:e:{key}', { ttl: '90d', maxBytes: 10_240, slot: 'key' });
+const entryKey = defineKey('cache:{space}:e:{key}', { ttl: '732d', maxBytes: 10_240, slot: 'key' });
 /** Who loads the value: the tags it saw, and a token. Not tracked. */
 const leaseKey = defineKey('cache:{space}:l:{key}', { ttl: '3s', maxBytes: 40, slot: 'key' });
 /** The version of a tag: the time of its last invalidation, in µs. Tracked. */
-const tagKey = defineKey('cache:{space}:t:{tag}', { ttl: '180d', maxBytes: 16, slot: 'tag' });
+const tagKey = defineKey('cache:{space}:t:{tag}', { ttl: '1464d', maxBytes: 16, slot: 'tag' });
 /** The version of everything in the space. Tracked. */
-const generationKey = defineKey('cache:{space}:t:of:all', { ttl: '180d', maxBytes: 16 });
+const generationKey = defineKey('cache:{space}:t:of:all', { ttl: '1464d', maxBytes: 16 });
 /** Written to see whether the server tells of it. */
 const probeKey = defineKey('cache:{space}:t:of:probe:{instance}', { ttl: '1s', maxBytes: 1 });
 /** The run of the server that wrote what is there. Not tracked. */
@@ -17,10 +17,21 @@ const runKey = defineKey('cache:{space}:s:run', { ttl: '180d', maxBytes: 40 });
 export const cacheKeys: readonly KeyDefinition<never>[] = [entryKey, leaseKey, tagKey, generationKey, probeKey, runKey];
 
 /** Where a value is kept, and who loads it; both in one hash slot. */
-export interface Slot {
+export class Slot {
   readonly entry: Key;
-  readonly lease: Key;
+  #lease: Key | undefined;
+
+  constructor(private readonly parts: { readonly space: string; readonly key: string }) {
+    this.entry = entryKey.of(parts);
+  }
+
+  get lease(): Key {
+    return (this.#lease ??= leaseKey.of(this.parts));
+  }
 }
+
+/** Keys are asked for again and again: what they are called is remembered of so many. */
+const MOST_REMEMBERED = 4_096;
 
 /** The keys of one cache: those of another space never meet them. */
 export class CacheKeys {
@@ -28,6 +39,7 @@ export class CacheKeys {
   readonly run: Key;
   /** What the names of values, and of tags, begin with. */
   readonly prefixes: { readonly entries: string; readonly tags: string };
+  readonly #slots = new Map<string, Slot>();
 
   /** @param space namespace, version and database. */
   constructor(readonly space: string) {
@@ -38,11 +50,14 @@ export class CacheKeys {
   }
 
   slot(key: string): Slot {
-    return { entry: this.entry(key), lease: leaseKey.of({ space: this.space, key }) };
-  }
-
-  entry(key: string): Key {
-    return entryKey.of({ space: this.space, key });
+    let slot = this.#slots.get(key);
+    if (slot === undefined) {
+      slot = new Slot({ space: this.space, key });
+      if (key.length > 256) return slot;
+      if (this.#slots.size >= MOST_REMEMBERED) this.#slots.clear();
+      this.#slots.set(key, slot);
+    }
+    return slot;
   }
 
   tag(tag: string): Key {

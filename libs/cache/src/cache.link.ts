@@ -1,4 +1,11 @@
-import type { Key, RedisConnection, Tracking, TrackingListener } from '@roost/redis';
+import {
+  isRedisUnavailable,
+  outsideRequests,
+  RedisReplyError,
+  type RedisConnection,
+  type Tracking,
+  type TrackingListener,
+} from '@roost/redis';
 import { randomBytes } from 'node:crypto';
 import type { CacheKeys } from './cache.keys.js';
 import type { Changes } from './near/changes.js';
@@ -7,6 +14,7 @@ import type { TagVersions } from './near/tag-versions.js';
 
 /** How long the run of a server is remembered: longer than anything that it stored. */
 const RUN_LIFE_MS = 180 * 86_400_000;
+const VERIFY_AGAIN_MS = 100;
 
 export interface LinkParts {
   readonly connection: RedisConnection;
@@ -14,25 +22,53 @@ export interface LinkParts {
   readonly changes: Changes;
   readonly tags: TagVersions;
   readonly clock: ServerClock;
+  readonly tracking: 'auto' | 'off';
   /** Repeats what Redis was not told, before anything that it has is served again. */
   readonly replay: () => Promise<void>;
+  readonly report: (error: unknown) => void;
 }
 
 /** Hears from Redis of every change, and sees to it that a Redis that has forgotten invalidations serves nothing old. */
 export class CacheLink implements TrackingListener {
-  constructor(private readonly parts: LinkParts) {}
+  readonly tracking: Tracking;
+  /** Resolves when Redis was first looked at. */
+  readonly first: Promise<void>;
+  #resolveFirst!: () => void;
+  #verified = false;
+  #verifying: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
 
-  /** Begins to listen. */
-  track(mode: 'auto' | 'off'): Tracking {
-    const { connection, keys } = this.parts;
+  constructor(private readonly parts: LinkParts) {
+    const { connection, keys, tracking: mode } = parts;
     const { entries, tags } = keys.prefixes;
-    return connection.track({
+    this.first = new Promise((resolve) => (this.#resolveFirst = resolve));
+    this.tracking = connection.track({
       prefixes: [entries, tags],
       probe: keys.probe(randomBytes(9).toString('base64url')),
       channel: `cache:${keys.space}`,
       mode,
       listener: this,
     });
+  }
+
+  /**
+   * Whether this is the Redis that was told of all invalidations. Another run, or another server, may have lost some: the last
+   * second before a crash, what a replica had not received yet.
+   */
+  get verified(): boolean {
+    return this.#verified;
+  }
+
+  /** Resolves when it is known, or cannot be found out now; undefined when nobody asks. */
+  get verifying(): Promise<void> | undefined {
+    return this.#verifying;
+  }
+
+  /** Redis was away, and may be another one now. */
+  restart(): void {
+    this.#doubt();
+    this.tracking.restart();
   }
 
   changed(names: readonly string[]): void {
@@ -45,28 +81,64 @@ export class CacheLink implements TrackingListener {
 
   lost(): void {
     this.parts.changes.lost();
+    this.#doubt();
   }
 
   coherent(): void {
     this.parts.changes.restored();
+    this.#resolveFirst();
   }
 
-  /**
-   * Another run of the server, or another server, may have lost what this one or others were told was done: the last second
-   * before a crash, what a replica had not received. Everything is invalidated, once for all processes.
-   */
   async prepare({ runId }: { readonly runId: string | undefined }): Promise<void> {
-    const { connection, keys, tags, clock, replay } = this.parts;
+    await this.parts.clock.sync();
+    await this.#check(runId);
+    await this.parts.replay();
+  }
+
+  /** Looks at Redis without waiting for the link; again and again while it does not answer. */
+  verify(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#verifying ??= outsideRequests(() => this.#look().finally(() => (this.#verifying = undefined)));
+    return this.#verifying;
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+  }
+
+  async #look(): Promise<void> {
+    try {
+      const info = await this.parts.connection.backend.commands.read<string>('INFO', 'server');
+      await this.#check(/^run_id:(\w+)/m.exec(info)?.[1]);
+      if (this.tracking.mode === 'off') this.#resolveFirst();
+    } catch (error) {
+      if (error instanceof RedisReplyError || (isRedisUnavailable(error) && error.errorClass === 'auth')) {
+        this.#verified = true; // it does not say which one it is
+        this.parts.report(error);
+      } else this.#again();
+    }
+  }
+
+  #doubt(): void {
+    this.#verified = false;
+    if (!this.#closed) void this.verify();
+  }
+
+  #again(): void {
+    clearTimeout(this.#timer);
+    if (this.#closed || this.#verified) return;
+    this.#timer = setTimeout(() => void this.verify(), VERIFY_AGAIN_MS).unref();
+  }
+
+  /** What another run has stored is not served any more: all is invalidated, once for all processes. */
+  async #check(runId: string | undefined): Promise<void> {
+    const { connection, keys, tags } = this.parts;
     const { commands } = connection.backend;
-    await clock.sync();
     if (runId !== undefined && (await commands.read<string | null>('GET', keys.run)) !== runId) {
       await tags.bump([''], RUN_LIFE_MS);
-      await this.#remember(keys.run, runId);
+      await commands.write('SET', keys.run, runId, 'PX', RUN_LIFE_MS);
     }
-    await replay();
-  }
-
-  async #remember(run: Key, runId: string): Promise<void> {
-    await this.parts.connection.backend.commands.write('SET', run, runId, 'PX', RUN_LIFE_MS);
+    this.#verified = true;
   }
 }

@@ -1,13 +1,16 @@
+import type { Key } from '@roost/redis';
 import type { CacheEngine } from './cache.engine.js';
 import type { CacheKeys } from './cache.keys.js';
 import type { CacheMetrics } from './cache.metrics.js';
 import type { ManyLoader } from './cache.service.js';
 import type { Plan } from './cache.plan.js';
 import type { Flight } from './loading/flight.js';
+import type { Underway } from './loading/journey.js';
 import type { Loads } from './loading/loads.js';
 import { waitFor } from './loading/patience.js';
 import type { ServerClock } from './near/server-clock.js';
-import type { Reader, Seen } from './reader.js';
+import { NOTHING_SEEN, type Reader, type Seen } from './reader.js';
+import { failureError } from './values/failure.js';
 import type { Held } from './values/held.js';
 
 export interface ManyParts {
@@ -46,7 +49,12 @@ export class CacheMany {
     for (const [key, held] of near) values.set(key, held.value());
     const missing: [string, Seen][] = [];
     for (const [key, each] of seen) {
-      if (this.#isFresh(each.held)) values.set(key, each.held.value());
+      const { held, version } = each;
+      if (held?.failure !== undefined) {
+        const leftMs = held.freshUntil - this.parts.clock.now();
+        if (leftMs <= 0) missing.push([key, { held: undefined, version }]);
+        else if (!allowPartial) throw failureError(held.failure, leftMs);
+      } else if (this.#isFresh(held)) values.set(key, held.value());
       else missing.push([key, each]);
     }
     this.#count(values.size - near.size, missing.length);
@@ -54,11 +62,15 @@ export class CacheMany {
     const together = new Together(
       missing.map(([key]) => key),
       loader,
+      this.parts.loads.around,
     );
     const alone = (key: string) => !this.parts.engine.reachable(key);
-    const flights = missing.map(([key, each]): readonly [string, Flight, Held | undefined] => {
+    // Asked for all before one is begun: it throws where a load would wait for itself.
+    const asked = missing.map(([key, each]) => {
       const slot = this.parts.keys.slot(key);
-      const running = this.parts.loads.running(slot.entry.name, key);
+      return { key, each, slot, running: this.parts.loads.running(slot.entry.name, key) };
+    });
+    const flights = asked.map(({ key, each, slot, running }): readonly [string, Flight, Held | undefined] => {
       const load = together.loaderOf(key);
       const journey = { key, slot, plan, loader: load, seen: each, alone: alone(key), background: false };
       return [key, running ?? this.parts.loads.start(journey), each.held];
@@ -67,10 +79,12 @@ export class CacheMany {
     await Promise.all(
       flights.map(async ([key, flight, stale]) => {
         try {
-          const landing = await waitFor(flight, plan, stale);
-          values.set(key, landing === undefined ? stale!.value() : landing.value);
+          const landing = await waitFor(flight, plan, stale, this.parts.clock);
+          const held = landing === undefined ? stale! : landing.held;
+          values.set(key, held === undefined ? landing?.value : held.value());
         } catch (error) {
-          if (stale !== undefined && plan.serveStale(error)) values.set(key, stale.value());
+          const kept = stale !== undefined && stale.keptUntil > this.parts.clock.now();
+          if (kept && plan.serveStale(error)) values.set(key, stale.value());
           else if (!allowPartial) throw error;
         }
       }),
@@ -80,19 +94,26 @@ export class CacheMany {
 
   /** What this process has, and what the store has of the rest; nothing of the rest while the store is away. */
   async #look(keys: readonly string[]) {
+    const { engine, reader } = this.parts;
     const near = new Map<string, Held>();
-    const rest: string[] = [];
-    for (const key of new Set(keys)) {
-      const held = this.parts.engine.near(key);
-      if (held === undefined) rest.push(key);
-      else near.set(key, held);
+    const seen = new Map<string, Seen>();
+    const asked: string[] = [];
+    const entries: Key[] = [];
+    await engine.settled();
+    for (const key of keys) {
+      if (seen.has(key)) continue;
+      const held = engine.near(key);
+      if (held !== undefined) near.set(key, held);
+      else {
+        seen.set(key, NOTHING_SEEN);
+        if (!engine.reachable(key)) continue;
+        asked.push(key);
+        entries.push(this.parts.keys.slot(key).entry);
+      }
     }
-    const seen = new Map<string, Seen>(rest.map((key) => [key, { held: undefined, version: '' }]));
-    const asked = rest.filter((key) => this.parts.engine.reachable(key));
     try {
-      const entries = asked.map((key) => this.parts.keys.entry(key));
-      const found = await this.parts.reader.readMany(asked, entries);
-      for (const [index, each] of found.entries()) seen.set(asked[index]!, each);
+      const found = await reader.readMany(asked, entries);
+      for (let index = 0; index < asked.length; index++) seen.set(asked[index]!, found[index]!);
     } catch (error) {
       this.parts.report(error);
     }
@@ -112,6 +133,8 @@ export class CacheMany {
 /** Calls a loader of many once, with all keys that loads of this process were given leave for. */
 class Together<T> {
   readonly #led = new Set<string>();
+  /** The loads that its one call is part of. */
+  readonly #within = new Set<Underway>();
   #left = false;
   #values: Promise<ReadonlyMap<string, T>> | undefined;
   #go!: () => void;
@@ -121,6 +144,7 @@ class Together<T> {
     /** In the order in which they are to be loaded. */
     private readonly keys: readonly string[],
     private readonly loader: ManyLoader<T>,
+    private readonly around: Loads['around'],
   ) {}
 
   loaderOf(key: string) {
@@ -128,11 +152,10 @@ class Together<T> {
       // Who loaded it instead has failed: it is loaded alone.
       if (this.#left) return (await this.#load([key], signal)).get(key);
       this.#led.add(key);
+      for (const flight of this.around.getStore() ?? []) this.#within.add(flight);
       await this.#gone;
-      this.#values ??= this.#load(
-        this.keys.filter((each) => this.#led.has(each)),
-        signal,
-      );
+      const led = () => this.keys.filter((each) => this.#led.has(each));
+      this.#values ??= this.around.run([...this.#within], () => this.#load(led(), signal));
       return (await this.#values).get(key);
     };
   }

@@ -1,4 +1,11 @@
-import { Logger, Module, type DynamicModule, type FactoryProvider, type OnApplicationShutdown } from '@nestjs/common';
+import {
+  Logger,
+  Module,
+  type DynamicModule,
+  type FactoryProvider,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+} from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
 import { HealthRegistry, RedisConnections } from '@roost/redis';
 import { CacheConfig } from './cache.config.js';
@@ -8,6 +15,7 @@ import type { CacheModuleOptions } from './cache.options.js';
 import { CacheRoom } from './cache.room.js';
 import { CacheService } from './cache.service.js';
 import { CachedCheck } from './cached.check.js';
+import { WarmUps } from './warm-ups.js';
 import { httpCacheExports, httpCacheProviders } from './http/http-cache.providers.js';
 
 const config: FactoryProvider<CacheConfig> = {
@@ -36,12 +44,13 @@ const room: FactoryProvider<CacheRoom> = {
     room,
     CacheMetrics,
     CachedCheck,
+    WarmUps,
     ...httpCacheProviders,
     { provide: CacheService, inject: [CacheRoom], useFactory: ({ service }: CacheRoom) => service },
   ],
   exports: [CacheService, ...httpCacheExports],
 })
-export class CacheModule extends ConfigurableModuleClass implements OnApplicationShutdown {
+export class CacheModule extends ConfigurableModuleClass implements OnApplicationBootstrap, OnApplicationShutdown {
   constructor(private readonly room: CacheRoom) {
     super();
   }
@@ -53,6 +62,10 @@ export class CacheModule extends ConfigurableModuleClass implements OnApplicatio
 
   static forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
     return super.forRootAsync(options);
+  }
+
+  async onApplicationBootstrap(): Promise<void> {
+    await this.room.ready();
   }
 
   async onApplicationShutdown(): Promise<void> {

@@ -26,7 +26,7 @@ export interface CacheModuleOptions {
   /** How long a loader may give no sign of life before another one takes over. @default '3s' */
   readonly lease?: Duration;
   /** How long what was loaded while Redis is away is served again by this process; 0 for not at all. @default '5s' */
-  readonly outageTtl?: Duration | 0;
+  readonly outageTtl?: Duration;
   /** Keys and tags whose invalidation is kept while Redis is away; one more, and all is invalidated. @default 10000 */
   readonly maxPendingInvalidations?: number;
   /** What one load costs, for the savings in `stats()`. @default none */
@@ -48,19 +48,19 @@ export interface CacheOptions {
   /** By which {@link CacheService.invalidateTags} finds it. */
   readonly tags?: readonly string[];
   /** How long after its `ttl` it may still be served when a load fails or takes too long. @default 0 */
-  readonly grace?: Duration | 0;
+  readonly grace?: Duration;
   /** Whether this error of a load is answered with the stale value; asked within `grace`. @default every error */
   readonly staleIfError?: boolean | ((error: unknown) => boolean);
   /** How long a failed load is not repeated while there is a stale value. @default '1s' */
   readonly retryAfter?: Duration;
   /** How long a load is waited for when there is a stale value; 0 is stale-while-revalidate. @default without limit */
-  readonly softTimeout?: Duration | 0;
+  readonly softTimeout?: Duration;
   /** How long a load is waited for at all; its signal is aborted then. @default without limit */
   readonly hardTimeout?: Duration;
   /** Whether a load that ran into a timeout may store its result when it ends. @default true for soft, false for hard */
   readonly backgroundCompletion?: boolean;
   /** How long an error of a load is given to others instead of loading again; 0 for those who wait for it now. @default 0 */
-  readonly errorTtl?: Duration | 0;
+  readonly errorTtl?: Duration;
   /** How long null is kept. @default `ttl` */
   readonly negativeTtl?: Duration;
   /** By how much lifetimes are lengthened at random, at most: values stored at once do not end at once. @default 0.05 */
@@ -99,8 +99,35 @@ export interface CacheResult<T> {
   readonly loadedAtMs: number;
   /** How long it has been there, in ms. */
   readonly ageMs: number;
-  /** How long it stays fresh, in ms; 0 when it is stale, or was not stored. */
+  /** How long it stays fresh, in ms; negative since it became stale, 0 when it was not stored. */
   readonly ttlMs: number;
   /** Whether it is in the cache: false for what was too large, was invalidated while it was loaded, or while Redis is away. */
   readonly stored: boolean;
+}
+
+/** A value that is to be there before anybody asks for it. */
+export interface WarmEntry {
+  readonly key: string;
+  readonly load: Loader<unknown>;
+  readonly options?: CacheOptions;
+}
+
+/** How {@link CacheService.warm} goes about it. */
+export interface WarmOptions {
+  /** How many are loaded at a time. @default 4 */
+  readonly concurrency?: number;
+  /** Ends it: what is under way is still loaded, and nothing else is begun. */
+  readonly signal?: AbortSignal;
+  /** Called after each. */
+  readonly onProgress?: (progress: WarmReport) => void;
+}
+
+/** How far it has come. */
+export interface WarmReport {
+  readonly total: number;
+  /** Loaded now. */
+  readonly loaded: number;
+  /** Were there already. */
+  readonly present: number;
+  readonly failed: number;
 }

@@ -46,6 +46,8 @@ const KNOWN: ReadonlySet<string> = new Set<keyof CacheOptions>([
 const LONGEST_MS = 366 * 86_400_000;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const LONGEST_TAG_BYTES = 1_024;
+/** Together with their versions they fit into an envelope. */
+const MOST_TAGS = 64;
 
 /** Turns options into plans: each object of options once. */
 export class Plans {
@@ -74,8 +76,9 @@ export class Plans {
 
   #make(own: CacheOptions): Plan {
     const problems: string[] = [];
-    for (const name of Object.keys(own)) if (!KNOWN.has(name)) problems.push(`there is no option \`${name}\``);
-    const given: CacheOptions = { ...DEFAULTS, ...this.defaults, ...defined(own) };
+    const named = new Set([...Object.keys(this.defaults), ...Object.keys(own)]);
+    for (const name of named) if (!KNOWN.has(name)) problems.push(`there is no option \`${name}\``);
+    const given: CacheOptions = { ...DEFAULTS, ...defined(this.defaults), ...defined(own) };
     const ms = (name: keyof CacheOptions, orZero = false, most = LONGEST_MS) =>
       milliseconds(name, given[name] as Duration | undefined, { orZero, most }, problems);
     const plan: Plan = {
@@ -130,6 +133,15 @@ export function milliseconds(
   }
 }
 
+/** @throws InvalidCacheOptionsError for what is no lifetime. */
+export function checkTtl(ttl: Duration): number {
+  const problems: string[] = [];
+  const ms = milliseconds('ttl', ttl, { orZero: false, most: LONGEST_MS }, problems);
+  if (ms === undefined) problems.push(`expected a \`ttl\`, got ${show(ttl)}`);
+  if (problems.length > 0) throw new InvalidCacheOptionsError(problems);
+  return ms!;
+}
+
 /** @throws InvalidCacheOptionsError for what is no tag. */
 export function checkTags(tags: readonly string[]): readonly string[] {
   const problems: string[] = [];
@@ -139,8 +151,8 @@ export function checkTags(tags: readonly string[]): readonly string[] {
 }
 
 function checkedTags(tags: readonly string[], problems: string[]): readonly string[] {
-  if (!Array.isArray(tags) || tags.length > 64) {
-    problems.push(`expected \`tags\` to be a list of at most 64, got ${show(tags)}`);
+  if (!Array.isArray(tags) || new Set(tags).size > MOST_TAGS) {
+    problems.push(`expected \`tags\` to be a list of at most ${MOST_TAGS}, got ${show(tags)}`);
     return [];
   }
   for (const tag of tags as readonly unknown[]) {

@@ -1,11 +1,5 @@
 import type { LoggerService } from '@nestjs/common';
-import {
-  InvalidOptionsError,
-  isRedisUnavailable,
-  type HealthReport,
-  type RedisConnection,
-  type Tracking,
-} from '@roost/redis';
+import { InvalidOptionsError, isRedisUnavailable, type HealthReport, type RedisConnection } from '@roost/redis';
 import type { CacheConfig } from './cache.config.js';
 import { CacheEngine } from './cache.engine.js';
 import { InvalidCacheOptionsError } from './cache.errors.js';
@@ -18,6 +12,7 @@ import { AnswerTimes, reportOf, type CacheStats } from './cache.stats.js';
 import { CacheWrites } from './cache.writes.js';
 import { OutageValues } from './invalidation/outage-values.js';
 import { PendingInvalidations } from './invalidation/pending-invalidations.js';
+import { Landings } from './loading/landings.js';
 import { Loads } from './loading/loads.js';
 import { Changes } from './near/changes.js';
 import { NearCache } from './near/near-cache.js';
@@ -38,6 +33,10 @@ export interface CacheRoomParts {
   readonly logger: LoggerService;
 }
 
+const REPORT_EVERY_MS = 60_000;
+/** How long a boot waits for the news of changes to be heard; without it values come from Redis. */
+const READY_WITHIN_MS = 1_000;
+
 /** Everything that one cache is made of. */
 export class CacheRoom {
   readonly service: RoostCache;
@@ -48,8 +47,9 @@ export class CacheRoom {
   readonly #loads: Loads;
   readonly #pending: PendingInvalidations;
   /** Undefined when this process keeps the values by choice. */
-  readonly #tracking: Tracking | undefined;
+  readonly #link: CacheLink | undefined;
   readonly #unfollow: () => void;
+  #reportedAt = -Infinity;
 
   constructor(parts: CacheRoomParts) {
     const { config, connection, metrics } = parts;
@@ -60,7 +60,7 @@ export class CacheRoom {
     const inRedis = wanted !== 'memory' && backend.configured;
     const changes: Changes = new Changes(() => pending.size > 0);
     const store = inRedis
-      ? new RedisCacheStore(backend.commands, () => this.#tracking?.announceTo ?? '')
+      ? new RedisCacheStore(backend.commands, () => this.#link?.tracking.announceTo ?? '')
       : new MemoryCacheStore({ maxBytes: config.memoryBytes, onChange: (names) => changes.changed(names) });
     const keys = new CacheKeys(config.space(connection.database));
     const codecs = new Codecs();
@@ -69,15 +69,21 @@ export class CacheRoom {
     const clock = new ServerClock(() => store.now());
     const tags = new TagVersions(keys, store, changes);
     const outage = new OutageValues(config.outageTtlMs);
-    const writer = new Writer(config, metrics, parts.logger);
+    const reading = { codecs, shares: config.nearBytes > 0 };
+    const writer = new Writer(config, metrics, parts.logger, reading.shares);
     const report = (error: unknown) => this.#report(error);
-    const known = { keys, store, near, changes, tags, clock, codecs, writer, plans, metrics, outage, report };
-    const reader = new Reader({ ...known, foreignJson: config.foreignJson, onDamaged: () => metrics.damaged() });
+    const known = { keys, store, near, changes, tags, clock, reading, writer, plans, metrics, outage, report };
+    const reader = new Reader({
+      ...known,
+      foreignJson: config.foreignJson,
+      onDamaged: () => metrics.damaged(),
+    });
     const isTag = (name: string) => name.startsWith(keys.prefixes.tags);
-    const loads = new Loads({ ...known, reader, leaseMs: config.leaseMs }, isTag);
+    const landings = new Landings(known);
+    const loads = new Loads({ ...known, reader, landings, leaseMs: config.leaseMs }, isTag);
     changes.listen(tags, reader, loads, outage);
 
-    const writable = () => !inRedis || backend.state().write !== 'open';
+    const writable = () => !inRedis || backend.choose('write') === 'redis' || backend.state().write !== 'open';
     const pending: PendingInvalidations = new PendingInvalidations(config.maxPendingInvalidations, {
       possible: writable,
       removeKeys: (names) => writes.repeat.removeKeys(names),
@@ -93,7 +99,8 @@ export class CacheRoom {
       loads,
       pending,
       times,
-      backend: inRedis ? backend : undefined,
+      settling: () => (backend.choose('read') === 'redis' ? this.#link?.verifying : undefined),
+      mayAsk: (key) => !inRedis || (this.#link!.verified && backend.choose('read', key) === 'redis'),
     });
     const many = new CacheMany({ ...known, engine, reader, loads });
     this.#changes = changes;
@@ -103,13 +110,14 @@ export class CacheRoom {
     this.#pending = pending;
     if (inRedis) {
       const replay = () => pending.tryNow();
-      this.#tracking = new CacheLink({ connection, keys, changes, tags, clock, replay }).track(config.tracking);
+      const { tracking } = config;
+      this.#link = new CacheLink({ connection, keys, changes, tags, clock, tracking, replay, report });
     } else changes.restored();
     // Another server may have taken over behind the same address, and the old one still tell of its changes.
     this.#unfollow = backend.onChange(({ to }) => {
       if (to !== 'redis' || !inRedis) return;
       outage.forget();
-      this.#tracking?.restart();
+      this.#link!.restart();
       void pending.tryNow();
     });
     metrics.show(() => {
@@ -119,18 +127,29 @@ export class CacheRoom {
     this.service = new RoostCache({ engine, many, writes, plans, stats: () => this.#stats() });
   }
 
+  /** Resolves when Redis was looked at, where there is one; it is not waited for long. */
+  async ready(): Promise<void> {
+    if (this.#link === undefined || this.#parts.connection.backend.current !== 'redis') return;
+    if (!this.#link.verified) void this.#link.verify();
+    let timer: NodeJS.Timeout | undefined;
+    const over = new Promise<void>((resolve) => (timer = setTimeout(resolve, READY_WITHIN_MS)));
+    await Promise.race([this.#link.first, over]);
+    clearTimeout(timer);
+  }
+
   /** Without tracking values come from Redis: slower, and right. */
   report(): HealthReport {
-    const { entries, bytes, coherent } = this.#nearStats;
-    const tracking = this.#tracking === undefined ? 'process' : (this.#tracking.mode ?? 'seeking');
+    const { coherent } = this.#changes;
+    const tracking = this.#link === undefined ? 'process' : (this.#link.tracking.mode ?? 'seeking');
     const pending = this.#pending.size;
     const well = (coherent || tracking === 'off') && pending === 0;
-    return { status: well ? 'up' : 'degraded', tracking, coherent, pendingInvalidations: pending, entries, bytes };
+    return { status: well ? 'up' : 'degraded', tracking, coherent, pending };
   }
 
   /** Ends what loads, and tells Redis what it has missed. */
   async close(): Promise<void> {
     this.#unfollow();
+    this.#link?.close();
     this.#loads.close();
     await this.#pending.close();
   }
@@ -150,7 +169,9 @@ export class CacheRoom {
   }
 
   #report(error: unknown): void {
-    if (isRedisUnavailable(error)) return; // the backend tells of outages
+    const now = performance.now();
+    if (isRedisUnavailable(error) || now - this.#reportedAt < REPORT_EVERY_MS) return; // the backend tells of outages
+    this.#reportedAt = now;
     this.#parts.logger.error(`The cache did without Redis: ${String(error)}`, { event: 'cache.failure' });
   }
 }

@@ -1,6 +1,5 @@
-import type { CacheOptions, CacheResult, Loader } from './cache.options.js';
+import type { CacheOptions, CacheResult, Loader, WarmEntry, WarmOptions, WarmReport } from './cache.options.js';
 import type { CacheStats } from './cache.stats.js';
-import type { WarmEntry, WarmOptions, WarmReport } from './warm-up.js';
 
 /**
  * Values in this process and in Redis, under keys of any text. No method rejects because of Redis: what it cannot serve is

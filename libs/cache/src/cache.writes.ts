@@ -5,7 +5,7 @@ import type { CacheOptions } from './cache.options.js';
 import { checkTags, type Plans } from './cache.plan.js';
 import type { OutageValues } from './invalidation/outage-values.js';
 import type { PendingInvalidations } from './invalidation/pending-invalidations.js';
-import { lifeOf } from './loading/flight.js';
+import { lifeOf } from './loading/journey.js';
 import type { Changes } from './near/changes.js';
 import type { ServerClock } from './near/server-clock.js';
 import type { TagVersions } from './near/tag-versions.js';
@@ -44,23 +44,30 @@ export class CacheWrites {
 
   /** Resolves to whether it was stored; the value that was there is gone in any case. */
   async set(key: string, value: unknown, options: CacheOptions | undefined): Promise<boolean> {
-    const { keys, plans, writer, clock, tags, store } = this.parts;
+    const { keys, plans, writer, clock, tags, store, changes } = this.parts;
     const plan = plans.of(options);
-    const entry = keys.entry(key);
+    const slot = keys.slot(key);
     const payload = writer.payload(value, plan.codec);
     if (payload === undefined) {
       await this.remove([key]);
       return false;
     }
-    const stored = await this.#tell(async () => {
-      const versions = await tags.snapshot(plan.tags, lifeOf(plan));
-      await clock.known();
-      const origin = { tags: versions, now: clock.now(), loadMs: 0 };
-      const { bytes, lifeMs } = writer.write(payload, plan, origin, value === null);
-      await store.put(entry, bytes, lifeMs);
-    });
+    let stored = false;
+    if (this.parts.writable()) {
+      try {
+        const snapshot = tags.snapshot(plan.tags, lifeOf(plan));
+        const versions = snapshot instanceof Promise ? await snapshot : snapshot;
+        if (!clock.isKnown) await clock.known();
+        const origin = { tags: versions, now: clock.now(), loadMs: 0 };
+        const { bytes, lifeMs } = writer.write(payload, plan, origin, value === null);
+        await store.put(slot, bytes, lifeMs);
+        stored = true;
+      } catch (error) {
+        this.parts.report(error);
+      }
+    }
     if (!stored) this.parts.pending.addKeys([key]);
-    this.#changed([entry]);
+    changes.changed([slot.entry.name]);
     return stored;
   }
 
@@ -101,12 +108,14 @@ export class CacheWrites {
   /** Ends the freshness of a value, which stays for its grace. */
   async expire(key: string): Promise<boolean> {
     const { keys, reader, store, clock, pending } = this.parts;
-    const entry = keys.entry(key);
+    const entry = keys.slot(key).entry;
     let expired = false;
     const told = await this.#tell(async () => {
       const { held } = await reader.read(key, entry);
       if (held === undefined || held.version === '') return;
-      expired = await store.expire(entry, Buffer.from(held.version, 'latin1'), clock.now());
+      const freshUntil = Math.min(held.freshUntil, clock.now());
+      const keptUntil = freshUntil + (held.keptUntil - held.freshUntil);
+      expired = await store.expire(entry, Buffer.from(held.version, 'latin1'), { freshUntil, keptUntil });
     });
     if (!told) pending.addKeys([key]);
     this.#changed([entry]);

@@ -4,7 +4,7 @@ import type { CacheOptions } from './cache.options.js';
 import { CacheService } from './cache.service.js';
 
 /** Made from the method's arguments, or always the same. */
-export type FromArguments<Args extends unknown[], Made> = Made | ((...args: Args) => Made);
+type FromArguments<Args extends unknown[], Made> = Made | ((...args: Args) => Made);
 
 /** How the result of a method is kept; beside `key` and `tags` as in every call of the cache. */
 export interface CachedOptions<Args extends unknown[]> extends Omit<CacheOptions, 'tags'> {
@@ -20,7 +20,8 @@ export interface CacheEvictOptions<Args extends unknown[]> {
 }
 
 type Method<Args extends unknown[]> = (...args: Args) => Promise<unknown>;
-type Decorator<Args extends unknown[]> = <M extends Method<Args>>(
+/** The method may have more arguments than its key and its tags are made from. */
+type Decorator<Args extends unknown[]> = <M extends Method<[...Args, ...never[]]>>(
   target: object,
   name: string | symbol,
   descriptor: TypedPropertyDescriptor<M>,

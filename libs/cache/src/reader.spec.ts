@@ -7,7 +7,7 @@ import { TagVersions } from './near/tag-versions.js';
 import { Reader } from './reader.js';
 import { MemoryCacheStore } from './stores/memory-cache.store.js';
 import { Codecs } from './values/codecs.js';
-import { writeEnvelope } from './values/envelope.js';
+import { Versions, writeEnvelope } from './values/envelope.js';
 
 /** Answers about tags as they were when it was asked, and only when it is let: as on a connection of its own. */
 class SlowStore extends MemoryCacheStore {
@@ -37,12 +37,14 @@ describe('Reader', () => {
     const keys = new CacheKeys('app');
     const clock = new ServerClock(() => store.now());
     tags = new TagVersions(keys, store, changes);
-    const parts = { keys, store, near: new NearCache(1e6), changes, tags, clock, codecs: new Codecs() };
-    reader = new Reader({ ...parts, foreignJson: false, onDamaged: () => {} });
+    const parts = { keys, store, near: new NearCache(1e6), changes, tags, clock };
+    const reading = { codecs: new Codecs(), shares: true };
+    reader = new Reader({ ...parts, reading, foreignJson: false, onDamaged: () => {} });
     changes.listen(tags, reader);
     changes.restored();
     await clock.sync();
-    entry = keys.entry('k');
+    const slot = keys.slot('k');
+    entry = slot.entry;
     const [tag] = await store.ensure([keys.tag('x')], 60_000);
     const now = clock.now();
     const times = { freshUntil: now + 60_000, keptUntil: now + 60_000, loadedAt: now, loadMs: 1 };
@@ -53,7 +55,7 @@ describe('Reader', () => {
       failure: false,
       tags: [{ name: 'x', version: tag!.version }],
     };
-    await store.put(entry, writeEnvelope(head, Buffer.from('"old"')), 60_000);
+    await store.put(slot, writeEnvelope(head, Buffer.from('"old"'), new Versions()), 60_000);
   });
 
   it('does not join a read that compared its tags before one of them was invalidated', async () => {

@@ -5,9 +5,8 @@ import type { NearCache, NearValue } from './near/near-cache.js';
 import type { ServerClock } from './near/server-clock.js';
 import type { TagVersions } from './near/tag-versions.js';
 import type { CacheStore } from './stores/cache.store.js';
-import type { Codecs } from './values/codecs.js';
 import { VERSION_BYTES } from './values/envelope.js';
-import { foreignHeld, readHeld, type Held } from './values/held.js';
+import { foreignHeld, readHeld, type Held, type Reading } from './values/held.js';
 
 /** What was found of a value. */
 export interface Seen {
@@ -26,7 +25,7 @@ export interface ReaderParts {
   readonly changes: Changes;
   readonly tags: TagVersions;
   readonly clock: ServerClock;
-  readonly codecs: Codecs;
+  readonly reading: Reading;
   readonly foreignJson: boolean;
   /** Something that is no value of this cache was found. */
   readonly onDamaged: () => void;
@@ -41,8 +40,8 @@ export class Reader implements ChangeListener {
 
   /** The value of this process, where it may be served without asking anybody; it may be stale. */
   near(key: string): NearValue | undefined {
-    const { near, changes, tags, clock } = this.parts;
-    if (!changes.coherent) return undefined;
+    const { near, changes, tags, clock, reading } = this.parts;
+    if (!reading.shares || !changes.coherent) return undefined;
     const found = near.get(key);
     if (found === undefined) return undefined;
     if (found.tagsSeen !== tags.state) {
@@ -59,11 +58,23 @@ export class Reader implements ChangeListener {
     return undefined;
   }
 
-  /** What the store has: asked once for all who want it at the same time. */
+  /** What the store has. */
+  async look(key: string, entry: Key): Promise<Seen> {
+    if (!this.parts.clock.isKnown) await this.parts.clock.known(); // else this machine's would decide what is fresh
+    const watch = this.parts.changes.watch();
+    try {
+      const taken = this.take(await this.parts.store.read(entry), entry, watch, key);
+      return taken instanceof Promise ? await taken : taken;
+    } finally {
+      watch.end();
+    }
+  }
+
+  /** As {@link look}, asked once for all who want it at the same time. */
   read(key: string, entry: Key): Promise<Seen> {
     let read = this.#reads.get(entry.name);
     if (read === undefined) {
-      read = this.#read(key, entry);
+      read = this.look(key, entry);
       this.#reads.set(entry.name, read);
       const over = () => {
         if (this.#reads.get(entry.name) === read) this.#reads.delete(entry.name);
@@ -75,26 +86,29 @@ export class Reader implements ChangeListener {
 
   /** As {@link read} for many, in one command or a few. */
   async readMany(keys: readonly string[], entries: readonly Key[]): Promise<Seen[]> {
+    if (!this.parts.clock.isKnown) await this.parts.clock.known();
     const watch = this.parts.changes.watch();
     try {
       const found = await this.parts.store.readMany(entries);
-      return await Promise.all(found.map((bytes, index) => this.take(bytes, entries[index]!, watch, keys[index]!)));
+      const taken = found.map((bytes, index) => this.take(bytes, entries[index]!, watch, keys[index]!));
+      if (!taken.some((each) => each instanceof Promise)) return taken as Seen[];
+      return await Promise.all(taken.map((each) => Promise.resolve(each))); // at once: one that fails must find its listener
     } finally {
       watch.end();
     }
   }
 
   /** What these bytes are; kept in this process when they were watched, and nothing has happened since they were asked for. */
-  take(bytes: Buffer | undefined, entry: Key, watch?: Watch, key?: string): Seen | Promise<Seen> {
-    if (bytes === undefined || bytes.length === 0) return NOTHING_SEEN;
-    const version = bytes.toString('latin1', 0, VERSION_BYTES);
-    const { codecs, tags, clock, foreignJson, onDamaged } = this.parts;
-    const held = readHeld(bytes, codecs);
+  take(bytes: Buffer | null, entry: Key, watch?: Watch, key?: string): Seen | Promise<Seen> {
+    if (bytes === null || bytes.length === 0) return NOTHING_SEEN;
+    const { reading, tags, clock, foreignJson, onDamaged } = this.parts;
+    const held = readHeld(bytes, reading);
     if (held === undefined) {
-      const foreign = foreignJson ? foreignHeld(bytes, clock.now()) : undefined;
+      const foreign = foreignJson ? foreignHeld(bytes, clock.now(), reading) : undefined;
       if (foreign === undefined) onDamaged();
-      return { held: foreign, version };
+      return { held: foreign, version: bytes.toString('latin1', 0, VERSION_BYTES) };
     }
+    const { version } = held;
     if (held.keptUntil <= clock.now()) return { held: undefined, version };
     const match = tags.match(held.tags);
     if (match === undefined) return this.#asked(held, version, entry, watch, key);
@@ -115,15 +129,6 @@ export class Reader implements ChangeListener {
     this.parts.near.clear();
   }
 
-  async #read(key: string, entry: Key): Promise<Seen> {
-    const watch = this.parts.changes.watch();
-    try {
-      return await this.take(await this.parts.store.read(entry), entry, watch, key);
-    } finally {
-      watch.end();
-    }
-  }
-
   async #asked(held: Held, version: string, entry: Key, watch?: Watch, key?: string): Promise<Seen> {
     if (!(await this.parts.tags.matches(held.tags))) return { held: undefined, version };
     this.#keep(held, entry, watch, key);
@@ -132,7 +137,9 @@ export class Reader implements ChangeListener {
 
   #keep(held: Held, entry: Key, watch: Watch | undefined, key: string | undefined): void {
     if (watch === undefined || key === undefined || held.failure !== undefined || !watch.trusts(entry.name)) return;
+    if (!this.parts.reading.shares) return;
     // What its tags were compared with may have changed since: compared again at the first hit, which costs nothing.
+    held.keep();
     this.parts.near.put(key, entry.name, held, -1);
   }
 }

@@ -1,12 +1,12 @@
 import type { CacheEngine } from './cache.engine.js';
 import { InvalidCacheOptionsError } from './cache.errors.js';
 import type { CacheMany } from './cache.many.js';
-import type { CacheOptions, CacheResult, Loader } from './cache.options.js';
+import type { CacheOptions, CacheResult, Loader, WarmEntry, WarmOptions, WarmReport } from './cache.options.js';
 import type { Plans } from './cache.plan.js';
 import { CacheService, type ManyLoader } from './cache.service.js';
 import type { CacheStats } from './cache.stats.js';
 import type { CacheWrites } from './cache.writes.js';
-import { warm, type WarmEntry, type WarmOptions, type WarmReport } from './warm-up.js';
+import { warm } from './warm-up.js';
 
 /** What a {@link RoostCache} stands on. */
 export interface RoostCacheParts {
@@ -102,7 +102,7 @@ export class RoostCache extends CacheService {
     return this.parts.writes.clear();
   }
 
-  warm(entries: Iterable<WarmEntry>, options: WarmOptions = {}): Promise<WarmReport> {
+  async warm(entries: Iterable<WarmEntry>, options: WarmOptions = {}): Promise<WarmReport> {
     const { concurrency = 4 } = options;
     if (!Number.isInteger(concurrency) || concurrency < 1) {
       throw new InvalidCacheOptionsError([`expected \`concurrency\` to be a positive integer, got ${concurrency}`]);

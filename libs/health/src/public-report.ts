@@ -4,14 +4,17 @@ import type { HealthReport } from '@roost/redis';
 const PUBLIC = new Set([
   'assurance',
   'backend',
+  'coherent',
   'current',
   'error',
   'forced',
   'mode',
   'partial',
+  'pending',
   'read',
   'reason',
   'since',
+  'tracking',
   'write',
 ]);
 const WORD = /^\w[\w+]{0,39}$/;

@@ -63,7 +63,10 @@ export class Gathering<Ask, Answer> {
     this.#underWay++;
     try {
       const answers = await this.together(waiting.map(({ ask }) => ask));
-      for (const [index, { ask, resolve }] of waiting.entries()) resolve(answers[index] ?? this.#askAlone(ask));
+      for (const [index, { ask, resolve }] of waiting.entries()) {
+        const answer = answers[index];
+        resolve(answer === undefined ? this.#askAlone(ask) : answer);
+      }
     } catch (error) {
       // Nobody asks again: what became of the call may be unknown, and each claim has its own way with that.
       for (const { reject } of waiting) reject(error);

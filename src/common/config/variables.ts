@@ -59,6 +59,21 @@ export const variables = z.object({
     expected: oneOf,
     example: 'auto',
   }),
+  CACHE_BACKEND: noted(z.enum(BACKENDS).optional(), {
+    description: 'The same for the cache alone. Unset: as ROOST_BACKEND.',
+    expected: oneOf,
+    example: 'auto',
+  }),
+  CATALOGUE_ORIGIN_DELAY_MS: noted(whole(0, 10_000).default(300), {
+    description: 'How long the catalogue takes, on purpose, to read cars from the database, in milliseconds.',
+    expected: 'to be a whole number of milliseconds from 0 to 10000',
+  }),
+  CATALOGUE_WARM_UP: noted(flag().optional(), {
+    description:
+      'Whether the cars of each city are loaded into the cache at start. Unset: yes, and with NODE_ENV=test no.',
+    expected: 'to be `true` or `false`',
+    example: 'true',
+  }),
   DATABASE_URL: noted(
     z.union([z.url({ protocol: /^postgres(ql)?$/, hostname: /./ }), z.literal('memory:')]).optional(),
     {

@@ -1,8 +1,12 @@
 import { Catch, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import { answerTo } from './problem.js';
+import { GraphQLError } from 'graphql';
+import { answerTo, type ProblemAnswer } from './problem.js';
 
-/** Answers every failed request with `application/problem+json`, and logs once what nobody meant to happen. */
+/**
+ * Answers every failed request with `application/problem+json`, and what failed in GraphQL with an error that says the
+ * same; logs once what nobody meant to happen.
+ */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   private readonly logger = new Logger('Problem');
@@ -10,8 +14,11 @@ export class ProblemFilter implements ExceptionFilter {
   constructor(private readonly host: HttpAdapterHost) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
-    const { problem, headers, unexpected } = answerTo(error);
-    if (unexpected) this.logger.error(error);
+    const answer = answerTo(error);
+    if (answer.unexpected) this.logger.error(error);
+    // Who executes the query takes it from here: other fields may have an answer.
+    if (host.getType<string>() === 'graphql') throw graphqlError(answer);
+    const { problem, headers } = answer;
     const adapter = this.host.httpAdapter;
     const response = host.switchToHttp().getResponse<unknown>();
     if (adapter.isHeadersSent(response)) return adapter.end(response);
@@ -22,4 +29,10 @@ export class ProblemFilter implements ExceptionFilter {
     }
     adapter.reply(response, problem, problem.status);
   }
+}
+
+function graphqlError({ problem: { errorCode, title, detail, issues } }: ProblemAnswer): GraphQLError {
+  return new GraphQLError(detail ?? title, {
+    extensions: { code: errorCode, ...(issues !== undefined && { issues }) },
+  });
 }

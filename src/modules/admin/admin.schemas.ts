@@ -26,12 +26,41 @@ export const adminState = z.object({
     ),
     tiers: z.record(z.string(), z.string()),
   }),
+  cache: z.object({
+    cache_hit_rate: z.string().meta({ examples: ['85%'] }),
+    avg_cache_response_ms: z.number(),
+    avg_uncached_response_ms: z.number(),
+    daily_api_calls_saved: z.number(),
+    estimated_cost_savings: z.string().nullable(),
+    hits: z.object({ near: z.number(), redis: z.number(), stale: z.number() }),
+    misses: z.number(),
+    loads: z.object({ ok: z.number(), failed: z.number() }),
+    fenced: z.number(),
+    bypassed: z.number(),
+    oversize: z.number(),
+    near: z.object({ entries: z.number(), bytes: z.number(), coherent: z.boolean() }),
+    pendingInvalidations: z.number(),
+  }),
 });
 export type AdminState = z.output<typeof adminState>;
 
 /** How many counts were forgotten. */
 export const limitsCleared = z.object({ cleared: z.number() });
 export type LimitsCleared = z.output<typeof limitsCleared>;
+
+/** What is to be forgotten. */
+export const cacheRequest = z.object({
+  tag: z
+    .string()
+    .min(1)
+    .max(256)
+    .meta({ description: 'As the values were tagged', examples: ['cars', 'city:Lisbon', 'car:car-1'] }),
+});
+export type CacheRequest = z.output<typeof cacheRequest>;
+
+/** The tag whose values are not served any more. */
+export const cacheInvalidated = z.object({ invalidated: z.string() });
+export type CacheInvalidated = z.output<typeof cacheInvalidated>;
 
 const limitMode = z.union([z.enum(['enforce', 'shadow']), z.strictObject({ canary: z.number().min(0).max(1) })]);
 const byLimit = <T extends z.ZodType>(value: T) => z.record(z.string(), value);

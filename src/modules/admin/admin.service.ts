@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { CacheService } from '@roost/cache';
 import { Backend } from '@roost/redis';
 import { RateLimitRollout } from '@roost/throttle';
 import { CONFIG, VERSION, type Config } from '../../common/config/index.js';
@@ -11,6 +12,7 @@ export class AdminService {
   constructor(
     private readonly backend: Backend,
     private readonly rollout: RateLimitRollout,
+    private readonly cache: CacheService,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -26,6 +28,7 @@ export class AdminService {
         policies: limits(),
         tiers,
       },
+      cache: this.cache.stats(),
     };
   }
 }

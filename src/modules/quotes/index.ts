@@ -1,2 +1,1 @@
-export { CARS } from './cars.js';
 export { CarUnknownError } from './quotes.errors.js';

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../../common/clock.js';
-import { CARS } from './cars.js';
+import { CARS } from '../catalogue/index.js';
 import { CarUnknownError } from './quotes.errors.js';
 import type { Quote } from './quotes.schemas.js';
 

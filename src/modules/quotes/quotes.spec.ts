@@ -1,5 +1,5 @@
 import { Clock } from '../../common/clock.js';
-import { CARS } from './cars.js';
+import { CARS } from '../catalogue/index.js';
 import { QuotesService } from './quotes.service.js';
 
 class StoppedClock extends Clock {

@@ -38,6 +38,15 @@ const CONTESTANTS: Readonly<Record<string, () => Promise<Contestant>>> = {
   'redis-semaphore': async () => (await import('./lock.rivals.js')).redisSemaphore,
   verrou: async () => (await import('./lock.rivals.js')).verrou,
 
+  // Values in this process and in Redis
+  'Roost CacheService': async () => (await import('./cache.roost.js')).roostCache,
+  'raw GET': async () => (await import('./cache.raw.js')).rawGet,
+  'lru-cache': async () => (await import('./cache.raw.js')).lruCache,
+  'cache-manager + @keyv/redis': async () => (await import('./cache.manager.js')).cacheManagerKeyv,
+  'cache-manager + ioredis-yet': async () => (await import('./cache.manager.js')).cacheManagerYet,
+  bentocache: async () => (await import('./cache.bento.js')).bento,
+  cacheable: async () => (await import('./cache.cacheable.js')).cacheable,
+
   // A NestJS application with one limited route
   'no limiter': async () => (await import('./http.unlimited.js')).unlimited,
   'empty guard': async () => (await import('./http.unlimited.js')).emptyGuard,
@@ -45,6 +54,13 @@ const CONTESTANTS: Readonly<Record<string, () => Promise<Contestant>>> = {
   'Roost guard, memory': async () => (await import('./http.roost.js')).roostGuard('memory'),
   'ThrottlerGuard + nest-lab': async () => (await import('./http.throttler.js')).throttlerGuard('redis'),
   'ThrottlerGuard, memory': async () => (await import('./http.throttler.js')).throttlerGuard('memory'),
+
+  // A NestJS application with one cached route
+  'bare route': async () => (await import('./http.unlimited.js')).unlimited,
+  'empty interceptor': async () => (await import('./http.cache.js')).emptyInterceptor,
+  'Roost @CacheResponse': async () => (await import('./http.cache.roost.js')).roostResponse,
+  'CacheInterceptor, memory': async () => (await import('./http.cache.js')).cacheInterceptor('memory'),
+  'CacheInterceptor + @keyv/redis': async () => (await import('./http.cache.js')).cacheInterceptor('redis'),
 };
 
 /** @throws when nobody has this name. */

@@ -1,3 +1,4 @@
+import { cache } from './cache.js';
 import { commands } from './commands.js';
 import { http } from './http.js';
 import { rateLimit } from './rate-limit.js';
@@ -5,4 +6,4 @@ import { locks } from './locks.js';
 import type { Suite } from './suite.js';
 
 /** The suites that measure throughput; `outage` measures time until an answer. */
-export const suites: readonly Suite[] = [rateLimit, http, locks, commands];
+export const suites: readonly Suite[] = [rateLimit, http, locks, cache, commands];

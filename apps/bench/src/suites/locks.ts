@@ -1,3 +1,4 @@
+import { lockTargets } from './lock-targets.js';
 import type { Scenario, Suite } from './suite.js';
 
 const roost = 'Roost LockService';
@@ -26,5 +27,9 @@ export const locks: Suite = {
       { title: '13 greedy contenders in each of 4 processes', contenders: 52, processes: 4 },
       { title: 'a burst of 52 in 4 processes', contenders: 52, processes: 4, burst: true },
     ],
+  },
+  promises: {
+    about: 'What locks have to reach; alone it is against the raw recipe in the same round.',
+    bounds: lockTargets,
   },
 };

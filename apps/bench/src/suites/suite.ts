@@ -1,3 +1,5 @@
+import type { Target } from './targets.js';
+
 /** One load, which all contestants of a comparison meet. */
 export interface Scenario {
   readonly title: string;
@@ -14,6 +16,8 @@ export interface Scenario {
   readonly baseline?: string;
   /** Contestants that need not ask Redis each time: they know some answers, or took many at once. */
   readonly knowing?: readonly string[];
+  /** Whether it is counted what clients send, too; in the process only. */
+  readonly countsSent?: true;
 }
 
 /** Contestants that are measured by turns, under the same loads. */
@@ -37,12 +41,38 @@ export interface ContentionScenario {
   readonly burst?: boolean;
 }
 
+/** Callers of one cold key, in all processes together. */
+export interface BurstScenario {
+  readonly title: string;
+  readonly callers: number;
+  readonly processes: number;
+}
+
 /** Contestants that are measured by turns, each in as many processes as the scenario has. */
-export interface ContentionComparison {
+export interface TeamComparison<Load> {
   readonly about: string;
   readonly contestants: readonly string[];
   readonly baseline: string;
-  readonly scenarios: readonly ContentionScenario[];
+  readonly scenarios: readonly Load[];
+}
+
+/** A promise about one figure of one contestant, or about how often as fast as the baseline it is. */
+export interface Bound {
+  readonly title: string;
+  readonly scenario: string;
+  readonly contestant: string;
+  readonly bound: 'at least' | 'at most';
+  readonly limit: number;
+  /** A figure of the slices of that scenario; left out: how often as fast as the baseline. */
+  readonly figure?: string;
+}
+
+/** What a suite holds its contestants to. */
+export interface Promises {
+  readonly about: string;
+  /** Against others in the same rounds. */
+  readonly ratios?: readonly Target[];
+  readonly bounds: readonly Bound[];
 }
 
 export interface Suite {
@@ -51,5 +81,8 @@ export interface Suite {
   /** Whether one of its contestants counts in PostgreSQL. */
   readonly postgres?: true;
   readonly comparisons: readonly Comparison[];
-  readonly contention?: ContentionComparison | undefined;
+  readonly contention?: TeamComparison<ContentionScenario> | undefined;
+  readonly bursts?: TeamComparison<BurstScenario> | undefined;
+  /** Told after what was measured. Those of `rate-limit` and `http` stand in `targets.ts`: they have a section of their own. */
+  readonly promises?: Promises;
 }

@@ -15,7 +15,7 @@ const memory = 'Roost RateLimiter, memory';
 const onRedis = ['nest-lab storage', 'rate-limiter-flexible'];
 const guard = 'Roost guard, Redis';
 
-/** What a limiter has to reach, each by the suite `rate-limit` or `http`. */
+/** What a limiter and a cached route have to reach, each by the suite `rate-limit` or `http`. */
 export const targets: readonly Target[] = [
   {
     title: 'alone, against raw EVALSHA',
@@ -97,4 +97,11 @@ export const targets: readonly Target[] = [
     rivals: ['no limiter'],
     atLeast: 0.95,
   })),
+  {
+    title: 'cached route on Fastify',
+    scenario: 'Fastify, cached',
+    contestant: 'Roost @CacheResponse',
+    rivals: ['bare route'],
+    atLeast: 0.75,
+  },
 ];

@@ -1,3 +1,4 @@
+import { cacheKeys, cacheManagerKeys } from '@roost/cache';
 import { redisKeys, type KeyDefinition } from '@roost/redis';
 import { rolloutKeys, throttleKeys, throttlerKeys } from '@roost/throttle';
 import { doctorKey } from '../doctor/doctor.keys.js';
@@ -5,6 +6,7 @@ import { doctorKey } from '../doctor/doctor.keys.js';
 /** Every kind of key that the libs declare, by lib. A lib joins by one line here. */
 export const catalogue: Readonly<Record<string, readonly KeyDefinition[]>> = {
   redis: redisKeys,
+  cache: [...cacheKeys, ...cacheManagerKeys],
   throttle: [...throttleKeys, ...throttlerKeys, ...rolloutKeys],
   cli: [doctorKey],
 };

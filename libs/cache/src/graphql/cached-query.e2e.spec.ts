@@ -1,4 +1,4 @@
-import { ConsoleLogger, Injectable, Module, UseGuards, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { ConsoleLogger, Injectable, UseGuards, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import {
   Args,
   Field,
@@ -16,8 +16,10 @@ import { MercuriusDriver, type MercuriusDriverConfig } from '@nestjs/mercurius';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import type { FastifyRequest } from 'fastify';
+import { RedisModule } from '@roost/redis';
+import { RedisServer } from '@roost/testing';
+import { CacheModule } from '../cache.module.js';
 import { CacheService } from '../cache.service.js';
-import { MapCache } from '../http/map-cache.js';
 import { CachedQuery } from './cached-query.decorator.js';
 
 interface Context {
@@ -84,14 +86,14 @@ class CarsResolver {
 
 describe('@CachedQuery', () => {
   let app: NestFastifyApplication;
-  const cache = new MapCache();
+  let server: RedisServer;
+  let cache: CacheService;
 
   async function open(resolver: new () => object): Promise<NestFastifyApplication> {
-    @Module({ providers: [{ provide: CacheService, useValue: cache }], exports: [CacheService] })
-    class MapCacheModule {}
     const testing = await Test.createTestingModule({
       imports: [
-        { module: MapCacheModule, global: true },
+        RedisModule.forRoot({ url: server.url }),
+        CacheModule.forRoot(),
         GraphQLModule.forRoot<MercuriusDriverConfig>({
           driver: MercuriusDriver,
           autoSchemaFile: true,
@@ -110,9 +112,14 @@ describe('@CachedQuery', () => {
   }
 
   beforeAll(async () => {
+    server = await RedisServer.start();
     app = await open(CarsResolver);
+    cache = app.get(CacheService);
   });
-  afterAll(() => app.close());
+  afterAll(async () => {
+    await app.close();
+    await server.stop();
+  });
   beforeEach(async () => {
     runs = {};
     failing = false;
@@ -137,7 +144,8 @@ describe('@CachedQuery', () => {
     });
     expect(runs).toEqual({ cars: 2 });
     const sha = '[\\da-f]{64}';
-    expect([...cache.entries.keys()][0]).toMatch(new RegExp(`^gql:${sha}:${sha}:cars:public$`));
+    const name = new RegExp(`:e:\\{gql%3A${sha}%3A${sha}%3Acars%3Apublic\\}$`);
+    expect(await server.keys('roost:cache:*:e:*')).toEqual([expect.stringMatching(name), expect.stringMatching(name)]);
   });
 
   it('174: sees through space, comments and fragments that are not used', async () => {

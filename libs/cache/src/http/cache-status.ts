@@ -1,13 +1,8 @@
 import type { CacheResult } from '../cache.options.js';
 
-/** What `Cache-Status` says (RFC 9211). `fwd=miss; collapsed`: answered by the response of a request that came before. */
-export const cacheStatus = {
-  /** A stale response has a negative `ttl`. */
-  hit: ({ ttlMs, ageMs }: Pick<CacheResult<unknown>, 'ttlMs' | 'ageMs'>, wholeTtlMs: number | undefined): string => {
-    if (ttlMs > 0) return `roost; hit; ttl=${Math.floor(ttlMs / 1_000)}`;
-    const over = wholeTtlMs === undefined ? 0 : Math.max(0, ageMs - wholeTtlMs);
-    return `roost; hit; ttl=${-Math.ceil(over / 1_000)}`;
-  },
+/** What `Cache-Status` says of an answer that was made now (RFC 9211). */
+export const forwarded = {
+  /** Made for another request that came before. */
   collapsed: 'roost; fwd=miss; collapsed',
   stored: 'roost; fwd=miss; stored',
   miss: 'roost; fwd=miss',
@@ -18,3 +13,17 @@ export const cacheStatus = {
   /** Its last response could not be shared, so nobody waits for this one. */
   uncacheable: 'roost; fwd=bypass; detail=uncacheable',
 } as const;
+
+/**
+ * What `Cache-Status` says of an answer (RFC 9211): `ttl` in seconds, negative when it is stale; `detail=outage` for what
+ * this process has loaded a moment ago, while Redis is away.
+ */
+export function cacheStatus({
+  source,
+  ttlMs,
+  stored,
+}: Pick<CacheResult<unknown>, 'source' | 'ttlMs' | 'stored'>): string {
+  if (source === 'loader') return stored ? forwarded.stored : forwarded.miss;
+  const hit = `roost; hit; ttl=${Math.floor(ttlMs / 1_000)}`;
+  return stored ? hit : `${hit}; detail=outage`;
+}

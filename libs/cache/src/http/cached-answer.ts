@@ -1,5 +1,5 @@
 import type { CacheResult } from '../cache.options.js';
-import { headerOf, send, setHeader, textOf, type HeaderValue, type HttpExchange } from './http-exchange.js';
+import { send, setHeader, textOf, type HeaderValue, type HttpExchange } from './http-exchange.js';
 import type { HttpCachePolicy } from './http-cache.policy.js';
 import type { StoredResponse } from './stored-response.js';
 
@@ -17,7 +17,7 @@ export function answer(
     // RFC 9110 §15.4.5: what tells of the body is left out of a 304.
     if (!known || !name.startsWith('content-') || name === 'content-location') setHeader(response, name, text);
   }
-  for (const [name, text] of ourHeaders(policy, value, headerOf(response, 'vary'))) setHeader(response, name, text);
+  for (const [name, text] of ourHeaders(policy, value, response.getHeader('vary'))) setHeader(response, name, text);
   setHeader(response, 'age', String(Math.floor(ageMs / 1_000)));
   setHeader(response, 'cache-status', status);
   if (known) send(response, 304, undefined);

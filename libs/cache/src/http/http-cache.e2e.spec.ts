@@ -24,12 +24,12 @@ import {
 } from '@nestjs/common';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { eventually } from '@roost/testing';
+import { eventually, RedisServer } from '@roost/testing';
 import { Reflector } from '@nestjs/core';
 import { map, type Observable } from 'rxjs';
 import { CacheResponse } from './cache-response.decorator.js';
 import { HttpCacheInterceptor } from './http-cache.interceptor.js';
-import { askAndLeave, openTestbed, type Testbed } from './http-cache.testbed.js';
+import { askAndLeave, empty, entriesOf, keyOfEntry, openTestbed, type Testbed } from './http-cache.testbed.js';
 
 const adapters = [
   ['Fastify', () => new FastifyAdapter()],
@@ -38,6 +38,7 @@ const adapters = [
 
 const soon = { within: 2_000, every: 2 };
 
+let server: RedisServer;
 let runs: Record<string, number> = {};
 /** What slow handlers wait for. */
 let gate: Promise<void> = Promise.resolve();
@@ -222,6 +223,18 @@ class Cached {
     return String(ran('guarded'));
   }
 
+  @Get('mistagged')
+  @CacheResponse({ tags: () => [''] })
+  mistagged() {
+    return String(ran('mistagged'));
+  }
+
+  @Get('large')
+  @CacheResponse()
+  large() {
+    return 'x'.repeat(2_000);
+  }
+
   @Get('obedient')
   @CacheResponse({ obeyRequests: true })
   obedient() {
@@ -272,13 +285,20 @@ class CacheInside {
   }
 }
 
-describe.each(adapters)('@CacheResponse on %s', (name, adapter) => {
+beforeAll(async () => {
+  server = await RedisServer.start();
+});
+afterAll(() => server.stop());
+
+describe.each(adapters)('@CacheResponse on %s', (_name, adapter) => {
   let bed: Testbed;
   let arrivals = 0;
 
   beforeAll(async () => {
     bed = await openTestbed({
       adapter,
+      url: server.url,
+      cache: { maxValueBytes: 2_000 },
       controllers: [Cached, SerializedByClass, CacheOutside, CacheInside],
       providers: [OnlyWithTicket],
       prepare: (app) => {
@@ -295,7 +315,7 @@ describe.each(adapters)('@CacheResponse on %s', (name, adapter) => {
     runs = {};
     gate = Promise.resolve();
     failing = false;
-    await bed.cache.clear();
+    await empty(bed, server);
   });
 
   const statusOf = async (path: string, headers: Record<string, string> = {}) =>
@@ -378,7 +398,7 @@ describe.each(adapters)('@CacheResponse on %s', (name, adapter) => {
       expect(await statusOf(`/${route}`)).toBe('roost; fwd=miss');
       expect(await statusOf(`/${route}`)).toBe('roost; fwd=bypass; detail=uncacheable');
       expect(runs).toEqual({ [route]: 2 });
-      expect(bed.cache.entries.size).toBe(0);
+      expect(await entriesOf(server)).toEqual([]);
       expect(bed.warnings.filter((warning) => warning.includes(`Cached.${route} `))).toHaveLength(1);
     },
   );
@@ -425,7 +445,7 @@ describe.each(adapters)('@CacheResponse on %s', (name, adapter) => {
     await askAndLeave(bed.port, '/slow/1');
     await eventually(() => expect(runs.slow).toBe(1), soon);
     open();
-    await eventually(() => expect(bed.cache.entries.size).toBe(1), soon);
+    await eventually(async () => expect(await entriesOf(server)).toHaveLength(1), soon);
     expect(runs).toEqual({ slow: 1 });
   });
 
@@ -437,7 +457,7 @@ describe.each(adapters)('@CacheResponse on %s', (name, adapter) => {
     await eventually(() => expect(runs.strict).toBe(1), soon);
     setTimeout(open, 20);
     expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([500, 500, 500, 500, 500]);
-    expect([runs, bed.cache.entries.size]).toEqual([{ strict: 1 }, 0]);
+    expect([runs, await entriesOf(server)]).toEqual([{ strict: 1 }, []]);
   });
 
   it('runs the handler once for all who ask at the same time', async () => {
@@ -466,16 +486,14 @@ describe.each(adapters)('@CacheResponse on %s', (name, adapter) => {
 
   it('answers by what is stale while one request renews it, and when that fails', async () => {
     expect((await bed.ask('/slow/1')).body).toBe('1 1');
-    await bed.cache.expire([...bed.cache.entries.keys()][0]!);
+    const [entry] = await entriesOf(server);
+    await bed.cache.expire(keyOfEntry(entry!));
     let open = () => {};
     gate = new Promise((resolve) => (open = resolve));
     const renewing = bed.ask('/slow/1');
     await eventually(() => expect(runs.slow).toBe(2), soon);
     const stale = await bed.ask('/slow/1');
-    expect([stale.body, stale.headers['cache-status']]).toEqual([
-      '1 1',
-      expect.stringMatching(/^roost; hit; ttl=-?0$/),
-    ]);
+    expect([stale.body, stale.headers['cache-status']]).toEqual(['1 1', expect.stringMatching(/^roost; hit; ttl=-1$/)]);
     failing = true;
     open();
     const saved = await renewing;
@@ -527,13 +545,21 @@ describe.each(adapters)('@CacheResponse on %s', (name, adapter) => {
 
   it('never answers a part or for a part', async () => {
     expect(await statusOf('/count', { range: 'bytes=0-1' })).toBe('roost; fwd=bypass');
-    expect(bed.cache.entries.size).toBe(0);
+    expect(await entriesOf(server)).toEqual([]);
+  });
+
+  it('serves a route whose tags are none, and says so once', async () => {
+    expect([await statusOf('/mistagged'), await statusOf('/mistagged')]).toEqual([
+      'roost; fwd=miss',
+      'roost; fwd=miss',
+    ]);
+    expect(runs).toEqual({ mistagged: 2 });
+    expect(bed.warnings.filter((warning) => warning.includes('Cached.mistagged'))).toHaveLength(1);
   });
 
   it('says so when a response is too large to be stored', async () => {
-    bed.cache.maxValueBytes = 10;
-    expect(await statusOf('/count')).toBe('roost; fwd=miss');
-    bed.cache.maxValueBytes = Infinity;
+    expect(await statusOf('/large')).toBe('roost; fwd=miss');
+    expect(await entriesOf(server)).toEqual([]);
   });
 
   it('keeps responses to readers of another origin, each with its own', async () => {

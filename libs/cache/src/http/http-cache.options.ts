@@ -31,7 +31,7 @@ export interface CacheResponseOptions<R = CacheRequest> {
   /** Request headers that the response depends on. A response whose `Vary` names another one is not kept. @default none */
   readonly vary?: readonly string[];
   /** `POST` adds the digest of the body to the key; a HEAD is always answered from its GET. @default ['GET'] */
-  readonly methods?: readonly ('GET' | 'HEAD' | 'POST')[];
+  readonly methods?: readonly ('GET' | 'POST')[];
   /** Statuses that are kept. @default [200, 203, 204, 300, 301, 404, 410] */
   readonly statuses?: readonly number[];
   /** Response headers that are kept besides those that describe the body. `Set-Cookie` is refused. @default none */

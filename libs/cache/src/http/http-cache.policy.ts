@@ -1,6 +1,5 @@
 import { toMs, type Duration } from '@roost/redis';
 import type { CacheOptions } from '../cache.options.js';
-import { problemsOf } from './http-cache.problems.js';
 import type { CacheRequest, CacheResponseOptions } from './http-cache.options.js';
 import { responseCodec } from './stored-response.js';
 
@@ -35,21 +34,11 @@ export interface HttpCachePolicy {
   readonly cacheControl: string | undefined;
   /** Undefined when every query parameter counts. */
   readonly counts: ((parameter: string) => boolean) | undefined;
-  /** By which a stale response tells how stale it is; undefined when the module decides. */
-  readonly ttlMs: number | undefined;
   readonly load: CacheOptions;
 }
 
-/** @throws nothing: what is wrong is pushed onto `problems`, and the policy is of no use then. */
-export function resolvePolicy(
-  written: CacheResponseOptions,
-  name: string,
-  version: string,
-  problems: string[],
-): HttpCachePolicy {
-  const wrong = problemsOf(written);
-  problems.push(...wrong.map((problem) => `@CacheResponse on ${name}: ${problem}`));
-  const options = wrong.length > 0 ? {} : written;
+/** @param options have no problems. */
+export function resolvePolicy(options: CacheResponseOptions, name: string, version: string): HttpCachePolicy {
   const vary = (options.vary ?? []).map((header) => header.toLowerCase());
   return {
     name,
@@ -62,7 +51,6 @@ export function resolvePolicy(
     varyHeader: vary.length === 0 ? undefined : vary.join(', '),
     cacheControl: cacheControlOf(options),
     counts: parameterFilter(options.query),
-    ttlMs: options.ttl === undefined ? undefined : toMs(options.ttl),
     load: loadOptions(options),
   };
 }

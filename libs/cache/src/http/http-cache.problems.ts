@@ -22,7 +22,10 @@ const checks: Record<keyof CacheResponseOptions, Check> = {
   scope: kind("'public'", (value) => value === 'public'),
   varyBy: aFunction,
   vary: kind('an array of header names other than *', (value) => isNames(value) && value.every(isHeaderName)),
-  methods: kind("an array of 'GET', 'HEAD' and 'POST'", (value) => isNames(value) && value.every(isMethod)),
+  methods: kind(
+    "an array of 'GET' and 'POST'; a HEAD is answered from its GET",
+    (value) => isNames(value) && value.every(isMethod),
+  ),
   statuses: kind('an array of statuses from 200 to 499', (value) => Array.isArray(value) && value.every(isStatus)),
   headers: kind(
     'an array of header names without Set-Cookie',
@@ -71,7 +74,7 @@ function isHeaderName(name: string): boolean {
 }
 
 function isMethod(name: string): boolean {
-  return ['GET', 'HEAD', 'POST'].includes(name);
+  return ['GET', 'POST'].includes(name);
 }
 
 /** A response without its body (304), to a part (206), or of a failure is never kept. */

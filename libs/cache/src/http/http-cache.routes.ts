@@ -3,6 +3,7 @@ import { Reflector } from '@nestjs/core';
 import { InvalidOptionsError, type DecoratedMethod } from '@roost/redis';
 import { cachedResponse } from './http-cache.metadata.js';
 import type { CacheResponseOptions } from './http-cache.options.js';
+import { problemsOf } from './http-cache.problems.js';
 import { resolvePolicy, type HttpCachePolicy } from './http-cache.policy.js';
 
 export type Handler = ReturnType<ExecutionContext['getHandler']>;
@@ -23,7 +24,7 @@ export class HttpCacheRoutes {
     for (const { at, method } of methods) {
       const options = this.#reflector.get(cachedResponse, method as Handler);
       if (options === undefined || options === false) continue;
-      resolvePolicy(options, at, '', problems);
+      problems.push(...problemsAt(at, options));
       if (!Reflect.hasMetadata(HTTP_METHOD, method)) {
         problems.push(
           `@CacheResponse on ${at}: it is no HTTP route. Resolvers have @CachedQuery, other methods @Cached`,
@@ -55,10 +56,14 @@ export class HttpCacheRoutes {
 
 /** A module that was loaded lazily, after the boot, is checked only now. */
 function policyOf(options: CacheResponseOptions, owner: Type, handler: Handler): HttpCachePolicy {
-  const problems: string[] = [];
-  const policy = resolvePolicy(options, `${owner.name}.${handler.name}`, versionOf(owner, handler), problems);
+  const name = `${owner.name}.${handler.name}`;
+  const problems = problemsAt(name, options);
   if (problems.length > 0) throw new InvalidOptionsError('CacheModule', problems);
-  return policy;
+  return resolvePolicy(options, name, versionOf(owner, handler));
+}
+
+function problemsAt(route: string, options: CacheResponseOptions): string[] {
+  return problemsOf(options).map((problem) => `@CacheResponse on ${route}: ${problem}`);
 }
 
 /** Versions that stand in a header are told apart by the route, not by the path. */

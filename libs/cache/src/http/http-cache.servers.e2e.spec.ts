@@ -2,15 +2,16 @@ import { Controller, Get, Req, Version, VersioningType } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { eventually } from '@roost/testing';
+import { eventually, FaultProxy, RedisServer } from '@roost/testing';
 import type { FastifyInstance } from 'fastify';
 import { connect } from 'node:net';
 import { Observable } from 'rxjs';
 import { CacheResponse } from './cache-response.decorator.js';
 import { HttpCacheInterceptor } from './http-cache.interceptor.js';
-import { askAndLeave, openTestbed, type Testbed } from './http-cache.testbed.js';
+import { askAndLeave, empty, entriesOf, loadsOf, openTestbed, type Testbed } from './http-cache.testbed.js';
 
 const soon = { within: 2_000, every: 2 };
+let server: RedisServer;
 let runs = 0;
 let gate: Promise<void> = Promise.resolve();
 
@@ -63,12 +64,18 @@ const adapters = [
   ['Express', () => new ExpressAdapter()],
 ] as const;
 
+beforeAll(async () => {
+  server = await RedisServer.start();
+});
+afterAll(() => server.stop());
+
 describe.each(adapters)('@CacheResponse on a server with a life of its own: %s', (_name, adapter) => {
   let bed: Testbed;
 
   beforeAll(async () => {
     bed = await openTestbed({
       adapter,
+      url: server.url,
       controllers: [Routes],
       providers: [{ provide: APP_INTERCEPTOR, useClass: HttpCacheInterceptor }],
       prepare: (app) => app.enableVersioning({ type: VersioningType.HEADER, header: 'x-version' }),
@@ -78,20 +85,20 @@ describe.each(adapters)('@CacheResponse on a server with a life of its own: %s',
   beforeEach(async () => {
     runs = 0;
     gate = Promise.resolve();
-    await bed.cache.clear();
+    await empty(bed, server);
   });
 
   it('keeps apart versions that stand in a header', async () => {
     const body = async (version: string) => (await bed.ask('/version', { 'x-version': version })).body;
     expect([await body('1'), await body('2'), await body('1')]).toEqual(['one', 'two', 'one']);
-    expect(bed.cache.entries.size).toBe(2);
+    expect(await entriesOf(server)).toHaveLength(2);
   });
 
   it('serves routes without the decorator by a global interceptor, and does not cache twice', async () => {
     const first = await bed.ask('/plain');
     expect((await bed.ask('/plain')).body).toBe(first.body);
     await bed.ask('/count');
-    expect(bed.cache.entries.size).toBe(2);
+    expect(await entriesOf(server)).toHaveLength(2);
   });
 
   it('hides conditions from the handler, whose whole response is kept', async () => {
@@ -108,14 +115,14 @@ describe.each(adapters)('@CacheResponse on a server with a life of its own: %s',
     expect([second.body, second.headers['cache-status']]).toEqual(['{"run":2}', 'roost; fwd=miss']);
     open();
     expect((await first).body).toBe('{"run":1}');
-    expect(bed.cache.entries.size).toBe(0);
+    expect(await entriesOf(server)).toHaveLength(0);
   });
 
   it('56: is not kept waiting by a response that never comes', async () => {
     gate = new Promise(() => {});
     await askAndLeave(bed.port, '/observed');
     await eventually(() => expect(runs).toBe(1), soon);
-    await eventually(() => expect(bed.cache.flights.size).toBe(0), soon);
+    await eventually(async () => expect(await loadsOf(server)).toEqual([]), soon);
   });
 
   it('answers requests that come by one connection in their order', async () => {
@@ -133,12 +140,15 @@ describe.each(adapters)('@CacheResponse on a server with a life of its own: %s',
 });
 
 describe('@CacheResponse among the hooks of Fastify', () => {
+  let proxy: FaultProxy;
   let bed: Testbed;
   const seen: string[] = [];
 
   beforeAll(async () => {
+    proxy = await FaultProxy.start({ target: server });
     bed = await openTestbed({
       adapter: () => new FastifyAdapter(),
+      url: proxy.url,
       controllers: [Routes],
       prepare: (app) => {
         app.enableVersioning({ type: VersioningType.HEADER, header: 'x-version' });
@@ -160,7 +170,10 @@ describe('@CacheResponse among the hooks of Fastify', () => {
       },
     });
   });
-  afterAll(() => bed.app.close());
+  afterAll(async () => {
+    await bed.app.close();
+    await proxy.stop();
+  });
 
   it('lets them see hits as they see all responses, and keeps what they have set', async () => {
     runs = 0;
@@ -177,10 +190,10 @@ describe('@CacheResponse among the hooks of Fastify', () => {
 
   it('lets Fastify answer once while the response is being stored', async () => {
     await bed.cache.clear();
-    bed.cache.storeMs = 20;
+    await proxy.delay(10);
     seen.length = 0;
     expect((await bed.ask('/count')).headers['cache-status']).toBe('roost; fwd=miss; stored');
-    bed.cache.storeMs = 0;
+    await proxy.pass();
     await eventually(() => expect(seen).toEqual(['onSend', 'onResponse 200']), soon);
   });
 });

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { CacheResult } from '../cache.options.js';
 import { CacheService } from '../cache.service.js';
-import { cacheStatus } from './cache-status.js';
+import { cacheStatus, forwarded } from './cache-status.js';
 import { answer } from './cached-answer.js';
 import type { HttpCachePolicy } from './http-cache.policy.js';
 import { HttpCacheReports } from './http-cache.reports.js';
@@ -31,17 +31,17 @@ export class HttpCache {
     const key = keyOf(policy, request);
     if (typeof key !== 'string') {
       this.reports.notAsked(policy.name, key.because);
-      return this.#letPass(exchange, cacheStatus[key.forward]);
+      return this.#letPass(exchange, forwarded[key.forward]);
     }
     const wishes = policy.options.obeyRequests === true ? wishesOf(request.headers['cache-control']) : undefined;
-    if (wishes?.noStore === true) return this.#letPass(exchange, cacheStatus.requested);
+    if (wishes?.noStore === true) return this.#letPass(exchange, forwarded.requested);
     const near = this.cache.peek<StoredResponse>(key);
-    if (near !== undefined && near.ttlMs > 0 && !(near.ageMs > (wishes?.maxAgeMs ?? Infinity))) {
+    if (near !== undefined && (wishes === undefined || near.ageMs <= wishes.maxAgeMs)) {
       this.#hit(policy, exchange, near);
       return never();
     }
     if (request.method === 'HEAD' || wishes !== undefined) return this.#lookUp(key, policy, exchange, wishes);
-    if (this.#uncacheable.has(key)) return this.#letPass(exchange, cacheStatus.uncacheable);
+    if (this.#uncacheable.has(key)) return this.#letPass(exchange, forwarded.uncacheable);
     return this.#miss(key, policy, exchange);
   }
 
@@ -53,11 +53,11 @@ export class HttpCache {
     wishes: RequestWishes | undefined,
   ): Promise<true> {
     const found = await this.cache.lookup<StoredResponse>(key);
-    if (found !== undefined && found.ttlMs > 0 && found.ageMs <= (wishes?.maxAgeMs ?? Infinity)) {
+    if (found !== undefined && (wishes === undefined || found.ageMs <= wishes.maxAgeMs)) {
       this.#hit(policy, exchange, found);
       return never();
     }
-    if (exchange.request.method === 'HEAD') return this.#letPass(exchange, cacheStatus.miss);
+    if (exchange.request.method === 'HEAD') return this.#letPass(exchange, forwarded.miss);
     if (found !== undefined) await this.cache.expire(key);
     return this.#miss(key, policy, exchange);
   }
@@ -71,6 +71,7 @@ export class HttpCache {
         },
         hit: (result) => this.#hit(policy, exchange, result),
         outcome: (outcome) => this.reports.count(outcome),
+        failed: (error) => this.reports.notAsked(policy.name, error instanceof Error ? error.message : String(error)),
         uncacheable: (because) => {
           this.#uncacheable.add(key);
           if (because !== undefined) this.reports.notKept(policy.name, because);
@@ -82,12 +83,12 @@ export class HttpCache {
   #hit(policy: HttpCachePolicy, exchange: HttpExchange, result: CacheResult<StoredResponse>): void {
     if (isOver(exchange.response)) return; // the client is gone, or was told of a timeout
     const collapsed = result.source === 'loader';
-    this.reports.count(collapsed ? 'collapsed' : result.ttlMs > 0 ? 'hit' : 'stale');
-    answer(exchange, policy, result, collapsed ? cacheStatus.collapsed : cacheStatus.hit(result, policy.ttlMs));
+    this.reports.count(collapsed ? 'collapsed' : result.source === 'stale' ? 'stale' : 'hit');
+    answer(exchange, policy, result, collapsed ? forwarded.collapsed : cacheStatus(result));
   }
 
   #letPass({ response }: HttpExchange, status: string): true {
-    this.reports.count(status === cacheStatus.miss ? 'miss' : 'bypass');
+    this.reports.count(status === forwarded.miss ? 'miss' : 'bypass');
     if (!isOver(response)) setHeader(response, 'cache-status', status);
     return true;
   }

@@ -46,10 +46,6 @@ export function rawOf(response: HttpExchange['response']): RawResponse {
   return 'raw' in response ? response.raw : response;
 }
 
-export function headerOf(response: HttpExchange['response'], name: string): HeaderValue | undefined {
-  return response.getHeader(name);
-}
-
 export function textOf(value: HeaderValue): string {
   return typeof value === 'object' ? value.join(', ') : String(value);
 }

@@ -1,10 +1,11 @@
+import { CacheTimeoutError } from '../cache.errors.js';
 import type { CacheOptions, CacheResult, LoadContext } from '../cache.options.js';
 import type { CacheService } from '../cache.service.js';
-import { cacheStatus } from './cache-status.js';
+import { cacheStatus, forwarded } from './cache-status.js';
 import { isKnown, ourHeaders } from './cached-answer.js';
 import type { HttpCachePolicy } from './http-cache.policy.js';
 import type { Outcome } from './http-cache.reports.js';
-import { headerOf, rawOf, type HttpExchange } from './http-exchange.js';
+import { rawOf, type HttpExchange } from './http-exchange.js';
 import { capture, type Amendment, type WholeResponse } from './response-capture.js';
 import { judge } from './shareable-response.js';
 import type { StoredResponse } from './stored-response.js';
@@ -17,6 +18,8 @@ export interface MissEnds {
   outcome(outcome: Outcome): void;
   /** No response of its key is to be waited for. */
   uncacheable(because?: string): void;
+  /** The cache could not be asked. */
+  failed(error: unknown): void;
 }
 
 /** A failure of the handler: its response is given to those who waited for it, and is not kept. */
@@ -26,7 +29,10 @@ class FailedResponse extends Error {
   }
 }
 
-type Found = CacheResult<StoredResponse | undefined>;
+/** What is loaded when there is no response for those who wait: it is not for others, or nobody was left to be handled. */
+type Nothing = 'not shared' | 'not made';
+
+type Found = CacheResult<StoredResponse | Nothing>;
 
 /**
  * A request that nothing was there for. It asks the cache: to be the one that loads means to be handled, and its response,
@@ -46,9 +52,13 @@ export class Miss {
   }
 
   ask(cache: CacheService, key: string): void {
-    this.#found = cache.fetch<StoredResponse | undefined>(key, (context) => this.#lead(context), this.#options());
+    this.#found = cache.fetch<StoredResponse | Nothing>(key, (context) => this.#lead(context), this.#options());
     this.#found.then(
-      (found) => this.#follow(found),
+      (found) => {
+        if (this.#state !== 'waiting') return;
+        if (found.value === 'not made') this.ask(cache, key);
+        else this.#follow(found);
+      },
       (error: unknown) => this.#followFailure(error),
     );
   }
@@ -58,17 +68,17 @@ export class Miss {
     return typeof options.tags === 'function' ? { ...load, tags: options.tags(this.#exchange.request) } : load;
   }
 
-  #lead(context: LoadContext): Promise<StoredResponse | undefined> | undefined {
+  #lead(context: LoadContext): Promise<StoredResponse | Nothing> | Nothing {
     if (this.#state !== 'waiting') {
-      context.skip(); // it was answered by something stale, and cannot be handled any more
-      return undefined;
+      context.skip(); // it has waited long enough, and cannot be handled any more
+      return 'not made';
     }
     this.#state = 'leading';
     return new Promise((loaded, failed) => {
       context.signal.addEventListener('abort', () => failed(context.signal.reason), { once: true });
       const nothing = () => {
         context.skip();
-        loaded(undefined);
+        loaded('not shared');
       };
       this.#capture({ loaded, failed, nothing });
       this.#ends.letPass();
@@ -81,7 +91,7 @@ export class Miss {
     nothing(): void;
   }): void {
     const { response } = this.#exchange;
-    const varyBefore = headerOf(response, 'vary');
+    const varyBefore = response.getHeader('vary');
     const conditions = this.#withoutConditions();
     capture(rawOf(response), {
       streamed: () => {
@@ -104,7 +114,7 @@ export class Miss {
         }
         this.#ends.uncacheable(verdict.because);
         load.nothing();
-        return Promise.resolve({ headers: [['cache-status', cacheStatus.miss]] });
+        return Promise.resolve({ headers: [['cache-status', forwarded.miss]] });
       },
     });
   }
@@ -115,7 +125,8 @@ export class Miss {
     { headers }: WholeResponse,
   ): Promise<Amendment> {
     const found = await this.#found.catch(() => undefined); // the response was made all the same
-    const status = found === undefined || found.source === 'loader' ? missOf(found) : cacheStatus.stale;
+    const status =
+      found === undefined ? forwarded.miss : found.source === 'loader' ? cacheStatus(found) : forwarded.stale;
     const known = isKnown(ifNoneMatch, stored, this.#exchange.request.method);
     return {
       headers: [...ourHeaders(this.#policy, stored, headers.get('vary')), ['cache-status', status]],
@@ -126,17 +137,16 @@ export class Miss {
   /** Something stale is sent rather than the failure. */
   async #whenFailed(): Promise<Amendment> {
     const found = await this.#found.catch(() => undefined); // the failure itself, which is sent
-    if (found?.value === undefined || found.source === 'loader') {
-      return { headers: [['cache-status', cacheStatus.miss]] };
-    }
-    const { value, ageMs } = found;
+    // Those who load are given a failure or something stale, and no other's response.
+    if (found === undefined || isNothing(found.value)) return { headers: [['cache-status', forwarded.miss]] };
+    const { value, ageMs } = found as CacheResult<StoredResponse>;
     return {
       instead: { status: value.status, body: value.body, without: this.#policy.headers },
       headers: [
         ...value.headers,
-        ...ourHeaders(this.#policy, value, headerOf(rawOf(this.#exchange.response), 'vary')),
+        ...ourHeaders(this.#policy, value, rawOf(this.#exchange.response).getHeader('vary')),
         ['age', String(Math.floor(ageMs / 1_000))],
-        ['cache-status', cacheStatus.stale],
+        ['cache-status', forwarded.stale],
       ],
     };
   }
@@ -158,11 +168,11 @@ export class Miss {
     return { ifNoneMatch, restore };
   }
 
-  #follow(found: Found): void {
-    if (this.#state !== 'waiting') return;
+  #follow({ value, ...found }: Found): void {
     this.#state = 'over';
-    if (found.value !== undefined) this.#ends.hit(found as CacheResult<StoredResponse>);
-    else this.#passOn();
+    if (!isNothing(value)) return this.#ends.hit({ ...found, value });
+    this.#ends.uncacheable();
+    this.#ends.letPass(forwarded.uncacheable);
   }
 
   #followFailure(error: unknown): void {
@@ -171,16 +181,13 @@ export class Miss {
     if (error instanceof FailedResponse) {
       const at = { source: 'loader', loadedAtMs: 0, ageMs: 0, ttlMs: 0, stored: false } as const;
       this.#ends.hit({ ...at, value: error.response });
-    } else this.#ends.letPass(cacheStatus.miss);
-  }
-
-  /** The response that it has waited for is not for others. */
-  #passOn(): void {
-    this.#ends.uncacheable();
-    this.#ends.letPass(cacheStatus.uncacheable);
+    } else {
+      if (!(error instanceof CacheTimeoutError)) this.#ends.failed(error);
+      this.#ends.letPass(forwarded.miss);
+    }
   }
 }
 
-function missOf(found: Found | undefined): string {
-  return found?.stored === true ? cacheStatus.stored : cacheStatus.miss;
+function isNothing(value: StoredResponse | Nothing): value is Nothing {
+  return typeof value === 'string';
 }

@@ -3,7 +3,7 @@ import type { CacheRequest, CacheResponseOptions } from './http-cache.options.js
 import { keyOf } from './request-key.js';
 
 function key(request: Partial<CacheRequest>, options: CacheResponseOptions = {}): unknown {
-  const policy = resolvePolicy(options, 'Cars.list', '2', []);
+  const policy = resolvePolicy(options, 'Cars.list', '2');
   return keyOf(policy, { method: 'GET', url: '/cars', headers: {}, host: 'Example.com:80', ...request });
 }
 

@@ -2,6 +2,7 @@ import { digest } from '@roost/redis';
 import { canonicalJson } from '../values/canonical-json.js';
 import type { HttpCachePolicy } from './http-cache.policy.js';
 import type { CacheRequest } from './http-cache.options.js';
+import { textOf } from './http-exchange.js';
 
 /** Why a request is not answered from the cache: what `Cache-Status` says, and what the log says. */
 export interface Bypass {
@@ -26,8 +27,8 @@ const bypasses = {
 export function keyOf(policy: HttpCachePolicy, request: CacheRequest): string | Bypass {
   const { method, headers } = request;
   const { options } = policy;
-  const isHead = method === 'HEAD' && (policy.methods.has('GET') || policy.methods.has('HEAD'));
-  if (!isHead && !policy.methods.has(method)) return bypasses.method;
+  const asked = method === 'HEAD' ? 'GET' : method;
+  if (!policy.methods.has(asked)) return bypasses.method;
   if (headers.range !== undefined) return bypasses.range;
   let audience = '';
   if (options.varyBy !== undefined) {
@@ -38,9 +39,9 @@ export function keyOf(policy: HttpCachePolicy, request: CacheRequest): string | 
   const target = options.key === undefined ? targetOf(request, policy) : encodeURIComponent(options.key(request));
   if (target === undefined) return bypasses.target;
   // No part has a space in it, and how many there are is the same for all requests of a route.
-  let key = `${policy.prefix} ${isHead ? 'GET' : method} ${hostOf(request)} ${target}`;
-  for (const name of policy.vary) key += ` ${encodeURIComponent(textOf(headers[name]))}`;
-  if (method === 'POST') {
+  let key = `${policy.prefix} ${asked} ${hostOf(request)} ${target}`;
+  for (const name of policy.vary) key += ` ${encodeURIComponent(textOf(headers[name] ?? ''))}`;
+  if (asked === 'POST') {
     const body = bodyOf(request.body);
     if (body === undefined) return bypasses.body;
     key += ` ${digest(body)}`;
@@ -58,7 +59,7 @@ function isPersonal({ headers, user }: CacheRequest): boolean {
 }
 
 function hostOf({ host, headers }: CacheRequest): string {
-  const name = (host ?? textOf(headers.host)).toLowerCase();
+  const name = (host ?? textOf(headers.host ?? '')).toLowerCase();
   return /^[\w.:[\]-]*$/.test(name) ? name : encodeURIComponent(name);
 }
 
@@ -99,10 +100,6 @@ function canonical(text: string): string {
     const character = String.fromCharCode(parseInt(escape.slice(1), 16));
     return /[\w.~-]/.test(character) ? character : escape.toUpperCase();
   });
-}
-
-function textOf(header: string | string[] | undefined): string {
-  return header === undefined ? '' : Array.isArray(header) ? header.join(', ') : header;
 }
 
 function bodyOf(body: unknown): string | undefined {

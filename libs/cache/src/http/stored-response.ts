@@ -18,7 +18,7 @@ export const responseCodec: Codec<StoredResponse> = {
   id: 16,
   name: 'http',
   // The object is frozen, and nobody who is given it writes into its body.
-  shareable: true,
+  share: (response) => response,
   encode({ status, headers, etag, body }) {
     const head = Buffer.from(JSON.stringify([status, etag, headers]));
     const length = Buffer.allocUnsafe(LENGTH_BYTES);

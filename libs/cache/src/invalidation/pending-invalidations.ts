@@ -70,7 +70,8 @@ export class PendingInvalidations {
   }
 
   #bound(): void {
-    if (this.#keys.size + this.#tags.size > this.most) this.#all = ++this.#last;
+    const added = this.#keys.size + this.#tags.size;
+    if (added > this.most || (this.#all > 0 && added > 0)) this.#all = ++this.#last; // also when that is under way
     if (this.#all > 0) {
       this.#keys.clear();
       this.#tags.clear();

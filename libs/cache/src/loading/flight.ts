@@ -1,20 +1,15 @@
 import type { AsyncLocalStorage } from 'node:async_hooks';
-import { randomBytes } from 'node:crypto';
 import { CachedFailureError } from '../cache.errors.js';
-import type { Loader } from '../cache.options.js';
-import type { Slot } from '../cache.keys.js';
 import type { CacheMetrics } from '../cache.metrics.js';
-import type { Plan } from '../cache.plan.js';
 import type { Changes } from '../near/changes.js';
 import type { ServerClock } from '../near/server-clock.js';
 import type { TagVersions } from '../near/tag-versions.js';
 import type { Reader, Seen } from '../reader.js';
 import type { CacheStore } from '../stores/cache.store.js';
-import type { TagVersion } from '../values/envelope.js';
 import { failureError } from '../values/failure.js';
-import type { Held } from '../values/held.js';
-import type { Writer } from '../values/writer.js';
 import { Context } from './context.js';
+import { lifeOf, type Journey, type Landing, type Leased, type Underway } from './journey.js';
+import type { Landings } from './landings.js';
 
 /** Who waits for another process' load looks for itself after so long at the latest, and up to twice as long. */
 const LOOK_AFTER_MS = 50;
@@ -26,44 +21,15 @@ export interface FlightParts {
   readonly tags: TagVersions;
   readonly clock: ServerClock;
   readonly reader: Reader;
-  readonly writer: Writer;
+  readonly landings: Landings;
   readonly metrics: CacheMetrics;
   readonly leaseMs: number;
+  /** What no other load has, in this process or another. */
+  readonly nextToken: () => string;
   /** Takes in that the store failed: an outage is known elsewhere, anything else is a bug. */
   readonly report: (error: unknown) => void;
-  /** The names of the values that are being loaded around this code. */
-  readonly around: AsyncLocalStorage<readonly string[]>;
-}
-
-/** What is to be loaded, and how. */
-export interface Journey {
-  readonly key: string;
-  readonly slot: Slot;
-  readonly plan: Plan;
-  readonly loader: Loader<unknown>;
-  /** What was found before. */
-  readonly seen: Seen;
-  /** Without asking the store: it is away. */
-  readonly alone: boolean;
-  /** Nobody waits: a load of somebody else is as good. */
-  readonly background: boolean;
-}
-
-/** How a load ended. */
-export interface Landing {
-  readonly value: unknown;
-  /** What a hit would give; undefined for what cannot be stored. */
-  readonly held: Held | undefined;
-  readonly source: 'redis' | 'loader' | 'elsewhere';
-  readonly stored: boolean;
-}
-
-/** A lease that was given to a load, and what the load saw before it began. */
-interface Leased {
-  readonly token: string;
-  readonly seen: Buffer;
-  readonly beganUs: number;
-  readonly tags: readonly TagVersion[];
+  /** The loads that this code is part of, or was. */
+  readonly around: AsyncLocalStorage<readonly Underway[]>;
 }
 
 /** One load of one value, for all who wait for it in this process; under a lease it is the only one of all processes. */
@@ -73,6 +39,8 @@ export class Flight {
   readonly decided: Promise<void>;
   /** Whether nothing has changed since it began. */
   current = true;
+  /** Whether its loader runs: what it began may live on, and then is no part of it any more. */
+  loading = false;
   readonly #abort = new AbortController();
   #waiting = 0;
   #goesOn = false;
@@ -98,6 +66,11 @@ export class Flight {
     if (--this.#waiting === 0 && !this.#goesOn) this.abort(reason);
   }
 
+  /** Whether nobody waits for it any more: who comes now needs another one. */
+  get givenUp(): boolean {
+    return this.#abort.signal.aborted;
+  }
+
   abort(reason: Error): void {
     this.#abort.abort(reason);
   }
@@ -115,10 +88,11 @@ export class Flight {
         const news = parts.changes.next(slot.entry.name);
         try {
           const asked = await this.#begin(seen);
-          if (asked.bytes !== undefined) seen = await parts.reader.take(asked.bytes, slot.entry);
+          if (asked.bytes !== null) seen = await parts.reader.take(asked.bytes, slot.entry);
           else if (asked.leased !== undefined) leased = asked.leased;
-          else if (journey.background) return { value: undefined, held: undefined, source: 'elsewhere', stored: false };
+          else if (journey.background) return { held: undefined, source: 'elsewhere', stored: false };
           else {
+            this.#decide(); // another one loads, as far as is known
             const atMostMs = Math.min(asked.leaseLeftMs + 1, LOOK_AFTER_MS * (1 + Math.random()));
             if ((await news.within(atMostMs, signal)) === 'timeout') continue;
             seen = await parts.reader.read(key, slot.entry);
@@ -142,7 +116,7 @@ export class Flight {
     const { slot, plan } = this.journey;
     const versions = await tags.snapshot(plan.tags, lifeOf(plan));
     const stamp = Math.max(...versions.map(({ version }) => version));
-    const token = randomBytes(12).toString('base64url');
+    const token = this.parts.nextToken();
     const version = Buffer.from(seen.version, 'latin1');
     const askedAt = performance.now();
     const { bytes, leased, leaseLeftMs, nowUs } = await store.begin(slot, version, { token, stamp, leaseMs });
@@ -156,7 +130,7 @@ export class Flight {
     const leftMs = held.freshUntil - this.parts.clock.now();
     if (leftMs <= 0) return undefined;
     if (held.failure !== undefined) throw failureError(held.failure, leftMs);
-    return { value: held.value(), held, source: 'redis', stored: true };
+    return { held, source: 'redis', stored: true };
   }
 
   /** Loads; the result is stored only under a lease. */
@@ -164,60 +138,41 @@ export class Flight {
     const { journey, parts } = this;
     const { signal } = this.#abort;
     this.#decide();
-    const context = new Context(signal);
-    const giveUp = () => void this.#giveUp(lease);
+    const context = new Context(signal, journey.plan.tags);
     const renewals = lease && this.#renewed(lease);
     const beganAt = performance.now();
-    signal.addEventListener('abort', giveUp, { once: true });
     try {
-      const around = [...(parts.around.getStore() ?? []), journey.slot.entry.name];
-      const value = await parts.around.run(around, async () => journey.loader(context));
+      const value = await this.#load(context);
       const loadMs = performance.now() - beganAt;
       parts.metrics.loaded('ok', loadMs);
-      return await this.#store(value, context, loadMs, lease);
+      return await parts.landings.land(journey, lease, { value, context, loadMs, isCurrent: () => this.current });
     } catch (error) {
-      parts.metrics.loaded('failed', performance.now() - beganAt);
-      if (!signal.aborted) await this.#fail(error, lease, performance.now() - beganAt);
+      const loadMs = performance.now() - beganAt;
+      parts.metrics.loaded('failed', loadMs);
+      if (signal.aborted) void parts.landings.giveUp(journey.slot, lease);
+      else await parts.landings.fail(journey, lease, error, loadMs);
       throw error;
     } finally {
       clearInterval(renewals);
-      signal.removeEventListener('abort', giveUp);
     }
   }
 
-  async #store(value: unknown, context: Context, loadMs: number, lease: Leased | undefined): Promise<Landing> {
-    const { writer, clock, tags, store, metrics } = this.parts;
-    const { plan, slot } = this.journey;
-    const payload = context.skipped ? undefined : writer.payload(value, plan.codec);
-    if (payload === undefined) {
-      await this.#giveUp(lease);
-      return { value, held: undefined, source: 'loader', stored: false };
-    }
-    const origin = { now: clock.now(), loadMs, ttlMs: context.ttlMs };
-    const named = context.tags.filter((tag) => !plan.tags.includes(tag));
-    const own = [...(lease?.tags ?? []), ...plan.tags.map((name) => ({ name, version: 0 }))];
-    if (lease === undefined || this.#abort.signal.aborted) {
-      const tagged = [...own, ...named.map((name) => ({ name, version: 0 }))];
-      const { held } = writer.write(payload, plan, { ...origin, tags: tagged }, value === null);
-      return { value: held.value(), held, source: 'loader', stored: false };
-    }
-    let stored = false;
-    let written = writer.write(payload, plan, { ...origin, tags: lease.tags }, value === null);
+  /** What the loader gives. One that was given up may never end: it is not waited for, or others would join it for ever. */
+  async #load(context: Context): Promise<unknown> {
+    const { around } = this.parts;
+    const { signal } = context;
+    signal.throwIfAborted();
+    let giveUp!: () => void;
+    const givenUp = new Promise<never>((_, reject) => (giveUp = () => reject(signal.reason as Error)));
+    signal.addEventListener('abort', giveUp, { once: true });
+    this.loading = true;
     try {
-      const later = await tags.since(named, lease.beganUs, lifeOf(plan));
-      if (later === undefined) await this.#giveUp(lease);
-      else {
-        if (later.length > 0) {
-          written = writer.write(payload, plan, { ...origin, tags: [...lease.tags, ...later] }, value === null);
-        }
-        const { bytes, lifeMs } = written;
-        stored = await store.commit(slot, { token: lease.token, seen: lease.seen, bytes, lifeMs });
-      }
-      if (!stored) metrics.fenced();
-    } catch (error) {
-      this.parts.report(error); // without an answer it is not stored, or was stored under the lease
+      const loaded = around.run([...(around.getStore() ?? []), this], async () => this.journey.loader(context));
+      return await Promise.race([loaded, givenUp]);
+    } finally {
+      this.loading = false;
+      signal.removeEventListener('abort', giveUp);
     }
-    return { value: written.held.value(), held: written.held, source: 'loader', stored };
   }
 
   #renewed({ token }: Leased): NodeJS.Timeout {
@@ -228,32 +183,4 @@ export class Flight {
     };
     return setInterval(renew, leaseMs / 3).unref();
   }
-
-  /** Others may load at once; or are told of the error for a moment. */
-  async #fail(error: unknown, lease: Leased | undefined, loadMs: number): Promise<void> {
-    const { plan, seen, slot } = this.journey;
-    if (lease === undefined || plan.errorTtlMs === 0 || seen.held !== undefined) return this.#giveUp(lease);
-    const { writer, store, clock } = this.parts;
-    const { token, seen: version, tags } = lease;
-    const { bytes, lifeMs } = writer.writeFailure(error, plan, { tags, now: clock.now(), loadMs });
-    await this.#quietly(store.commit(slot, { token, seen: version, bytes, lifeMs }));
-  }
-
-  async #giveUp(lease: Leased | undefined): Promise<void> {
-    if (lease !== undefined) await this.#quietly(this.parts.store.abort(this.journey.slot, lease.token));
-  }
-
-  /** A lease that cannot be given back ends by itself. */
-  async #quietly(work: Promise<unknown>): Promise<void> {
-    try {
-      await work;
-    } catch (error) {
-      this.parts.report(error);
-    }
-  }
-}
-
-/** For how long a value of this plan is kept at most. */
-export function lifeOf({ ttlMs, graceMs, jitter }: Plan): number {
-  return Math.ceil(ttlMs * (1 + jitter)) + graceMs;
 }

@@ -1,14 +1,16 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { randomBytes } from 'node:crypto';
 import { CacheClosedError, CacheRecursionError } from '../cache.errors.js';
 import type { ChangeListener } from '../near/changes.js';
-import { Flight, type FlightParts, type Journey } from './flight.js';
+import { Flight, type FlightParts } from './flight.js';
+import type { Journey, Underway } from './journey.js';
 
 /** Failures of more values than that are forgotten. */
 const MOST_FAILED = 10_000;
 
 /** The loads of this process. */
 export class Loads implements ChangeListener {
-  readonly around = new AsyncLocalStorage<readonly string[]>();
+  readonly around = new AsyncLocalStorage<readonly Underway[]>();
   /** Loads that may be joined; one that began before a change is not joined after it. */
   readonly #joinable = new Map<string, Flight>();
   readonly #refreshing = new Set<string>();
@@ -17,10 +19,12 @@ export class Loads implements ChangeListener {
   readonly #parts: FlightParts;
 
   constructor(
-    parts: Omit<FlightParts, 'around'>,
+    parts: Omit<FlightParts, 'around' | 'nextToken'>,
     private readonly isTag: (name: string) => boolean,
   ) {
-    this.#parts = { ...parts, around: this.around };
+    const prefix = randomBytes(12).toString('base64url');
+    let tokens = 0;
+    this.#parts = { ...parts, around: this.around, nextToken: () => `${prefix}.${(tokens++).toString(36)}` };
   }
 
   get size(): number {
@@ -32,8 +36,11 @@ export class Loads implements ChangeListener {
    * @throws CacheRecursionError when this code is part of it.
    */
   running(name: string, key: string): Flight | undefined {
-    if (this.#all.size > 0 && this.around.getStore()?.includes(name)) throw new CacheRecursionError(key);
-    return this.#joinable.get(name);
+    const within = this.#all.size > 0 && this.around.getStore();
+    const waits = ({ loading, journey }: Underway) => loading && journey.slot.entry.name === name;
+    if (within && within.some(waits)) throw new CacheRecursionError(key);
+    const flight = this.#joinable.get(name);
+    return flight?.givenUp === true ? undefined : flight;
   }
 
   start(journey: Journey): Flight {
@@ -42,7 +49,7 @@ export class Loads implements ChangeListener {
     this.#all.add(flight);
     this.#joinable.set(name, flight);
     const over = () => {
-      this.#all.delete(flight);
+      this.#over(flight);
       if (this.#joinable.get(name) === flight) this.#joinable.delete(name);
     };
     flight.ended.then(over, () => {
@@ -60,7 +67,7 @@ export class Loads implements ChangeListener {
     const flight = new Flight(this.#parts, journey);
     this.#all.add(flight);
     const over = () => {
-      this.#all.delete(flight);
+      this.#over(flight);
       this.#refreshing.delete(name);
     };
     flight.ended.then(over, () => {
@@ -93,6 +100,12 @@ export class Loads implements ChangeListener {
 
   close(): void {
     for (const flight of this.#all) flight.abort(new CacheClosedError());
+  }
+
+  /** Before Node 24 an AsyncLocalStorage that was used slows down every promise of the process until it is disabled. */
+  #over(flight: Flight): void {
+    this.#all.delete(flight);
+    if (this.#all.size === 0) this.around.disable();
   }
 
   #failed(name: string, forMs: number): void {

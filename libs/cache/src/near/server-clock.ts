@@ -9,6 +9,7 @@ export class ServerClock {
   #offset: number | undefined;
   #roundTripMs = Infinity;
   #sampledAt = -Infinity;
+  #asking: Promise<void> | undefined;
 
   constructor(private readonly ask: () => Promise<number>) {}
 
@@ -27,9 +28,13 @@ export class ServerClock {
     this.#sampledAt = now;
   }
 
-  /** Asks once when nothing is known yet. */
+  get isKnown(): boolean {
+    return this.#offset !== undefined;
+  }
+
+  /** Asks once when nothing is known yet, for all who want to know. */
   async known(): Promise<void> {
-    if (this.#offset === undefined) await this.sync();
+    if (!this.isKnown) await (this.#asking ??= this.sync().finally(() => (this.#asking = undefined)));
   }
 
   /** Asks anew: this may be another server than before. */

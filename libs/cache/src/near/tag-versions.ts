@@ -54,13 +54,19 @@ export class TagVersions implements ChangeListener {
    * The versions that a load sees before it begins: of everything, and of its tags. They are made where they are missing,
    * and live at least as long as the value will.
    */
-  async snapshot(tags: readonly string[], lifeMs: number): Promise<readonly TagVersion[]> {
-    const names = ['', ...tags];
-    const known = names.map((name) => (this.changes.coherent ? this.#alive(name, lifeMs) : undefined));
-    const missing = names.filter((_, index) => known[index] === undefined);
-    const made = missing.length === 0 ? [] : await this.#ensure(missing, lifeMs);
-    let next = 0;
-    return names.map((name, index) => ({ name, version: known[index] ?? made[next++]! }));
+  snapshot(tags: readonly string[], lifeMs: number): readonly TagVersion[] | Promise<readonly TagVersion[]> {
+    const versions: TagVersion[] = [];
+    const missing: string[] = [];
+    for (const name of ['', ...tags]) {
+      const version = this.changes.coherent ? this.#alive(name, lifeMs) : undefined;
+      if (version === undefined) missing.push(name);
+      else versions.push({ name, version });
+    }
+    if (missing.length === 0) return versions;
+    return this.#ensure(missing, lifeMs).then((made) => [
+      ...versions,
+      ...missing.map((name, index) => ({ name, version: made[index]! })),
+    ]);
   }
 
   /** The versions of tags that only the load itself named; undefined when one of them is not older than the load. */

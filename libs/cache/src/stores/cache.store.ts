@@ -13,7 +13,7 @@ export interface Lease {
 /** What became of asking for leave to load. */
 export interface Begun {
   /** What is there, when it is not what was seen; then no lease was given. */
-  readonly bytes: Buffer | undefined;
+  readonly bytes: Buffer | null;
   readonly leased: boolean;
   /** How long the lease of another load lasts, in ms. */
   readonly leaseLeftMs: number;
@@ -28,6 +28,12 @@ export interface Commit {
   readonly seen: Buffer;
   readonly bytes: Buffer;
   readonly lifeMs: number;
+}
+
+/** Until when a value is fresh, and until when it is kept: ms of the store's clock. */
+export interface Ends {
+  readonly freshUntil: number;
+  readonly keptUntil: number;
 }
 
 /** The version of a tag that is there now, and for how long. */
@@ -45,9 +51,9 @@ export interface TagState {
  */
 export abstract class CacheStore {
   abstract readonly name: 'redis' | 'memory';
-  /** What is there, in the order of the keys; undefined for what is not. */
-  abstract readMany(entries: readonly Key[]): Promise<(Buffer | undefined)[]>;
-  abstract read(entry: Key): Promise<Buffer | undefined>;
+  /** What is there, in the order of the keys; null for what is not. */
+  abstract readMany(entries: readonly Key[]): Promise<(Buffer | null)[]>;
+  abstract read(entry: Key): Promise<Buffer | null>;
   /** Gives leave to load, when there is no more than what was `seen` and nobody else loads. */
   abstract begin(slot: Slot, seen: Buffer, lease: Lease): Promise<Begun>;
   /** Resolves to whether it was stored; ends the lease in any case. */
@@ -56,12 +62,12 @@ export abstract class CacheStore {
   abstract renew(slot: Slot, token: string, leaseMs: number): Promise<boolean>;
   /** Gives up the lease, and tells those who wait for its value. */
   abstract abort(slot: Slot, token: string): Promise<void>;
-  /** Stores a value past all loads. */
-  abstract put(entry: Key, bytes: Buffer, lifeMs: number): Promise<void>;
+  /** Stores a value, and ends its load. */
+  abstract put(slot: Slot, bytes: Buffer, lifeMs: number): Promise<unknown>;
   /** Removes the value and ends its load. Resolves to whether there was a value. */
   abstract remove(slot: Slot): Promise<boolean>;
-  /** Ends the freshness of the value, if it is this version. */
-  abstract expire(entry: Key, version: Buffer, freshUntil: number): Promise<boolean>;
+  /** Ends the freshness of the value, if it is this version, and how long it is kept. Resolves to whether it was there. */
+  abstract expire(entry: Key, version: Buffer, ends: Ends): Promise<boolean>;
   /** The versions of tags, in their order; undefined for one that is not there. */
   abstract versions(tags: readonly Key[]): Promise<(number | undefined)[]>;
   /** The tags, made or kept for `lifeMs` more where they would end before. */

@@ -1,7 +1,7 @@
 import type { Key } from '@roost/redis';
 import type { Slot } from '../cache.keys.js';
-import { FRESH_AT, VERSION_BYTES } from '../values/envelope.js';
-import { CacheStore, type Begun, type Commit, type Lease, type TagState } from './cache.store.js';
+import { ENDS_AT, VERSION_BYTES, writeEnds } from '../values/envelope.js';
+import { CacheStore, type Begun, type Commit, type Ends, type Lease, type TagState } from './cache.store.js';
 
 /** How a {@link MemoryCacheStore} is set up. */
 export interface MemoryCacheStoreOptions {
@@ -44,18 +44,18 @@ export class MemoryCacheStore extends CacheStore {
     this.#now = options.now ?? (() => origin + performance.now());
   }
 
-  read({ name }: Key): Promise<Buffer | undefined> {
-    return Promise.resolve(this.#get(name));
+  read({ name }: Key): Promise<Buffer | null> {
+    return Promise.resolve(this.#get(name) ?? null);
   }
 
-  readMany(entries: readonly Key[]): Promise<(Buffer | undefined)[]> {
-    return Promise.resolve(entries.map(({ name }) => this.#get(name)));
+  readMany(entries: readonly Key[]): Promise<(Buffer | null)[]> {
+    return Promise.resolve(entries.map(({ name }) => this.#get(name) ?? null));
   }
 
   begin({ entry, lease }: Slot, seen: Buffer, { stamp, token, leaseMs }: Lease): Promise<Begun> {
     const nowUs = this.#nowUs();
     const there = this.#get(entry.name);
-    const asked = { bytes: undefined, leased: false, leaseLeftMs: 0, nowUs };
+    const asked = { bytes: null, leased: false, leaseLeftMs: 0, nowUs };
     if (there !== undefined && there.length > 0 && !versionOf(there).equals(seen)) {
       return Promise.resolve({ ...asked, bytes: there });
     }
@@ -90,8 +90,9 @@ export class MemoryCacheStore extends CacheStore {
     return Promise.resolve();
   }
 
-  put({ name }: Key, bytes: Buffer, lifeMs: number): Promise<void> {
-    this.#put(name, bytes, lifeMs);
+  put({ entry, lease }: Slot, bytes: Buffer, lifeMs: number): Promise<void> {
+    this.#leases.delete(lease.name);
+    this.#put(entry.name, bytes, lifeMs);
     return Promise.resolve();
   }
 
@@ -104,10 +105,10 @@ export class MemoryCacheStore extends CacheStore {
     return Promise.resolve(there);
   }
 
-  expire({ name }: Key, version: Buffer, freshUntil: number): Promise<boolean> {
+  expire({ name }: Key, version: Buffer, ends: Ends): Promise<boolean> {
     const there = this.#get(name);
     if (there === undefined || !versionOf(there).equals(version)) return Promise.resolve(false);
-    there.writeDoubleBE(freshUntil, FRESH_AT);
+    writeEnds(ends).copy(there, ENDS_AT);
     this.#changed(name);
     return Promise.resolve(true);
   }

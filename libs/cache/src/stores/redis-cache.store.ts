@@ -1,7 +1,7 @@
 import { Gathering, RedisReplyError, type Commands, type Key } from '@roost/redis';
 import type { Slot } from '../cache.keys.js';
-import { FRESH_AT } from '../values/envelope.js';
-import { CacheStore, type Begun, type Commit, type Lease, type TagState } from './cache.store.js';
+import { ENDS_AT, writeEnds } from '../values/envelope.js';
+import { CacheStore, type Begun, type Commit, type Ends, type Lease, type TagState } from './cache.store.js';
 import {
   abortLoad,
   beginLoad,
@@ -20,7 +20,7 @@ const MOST_AT_ONCE = 200;
 /** Keeps values in Redis: one command or one script for each verb. */
 export class RedisCacheStore extends CacheStore {
   readonly name = 'redis';
-  readonly #reads: Gathering<Key, { readonly bytes: Buffer | undefined }>;
+  readonly #reads: Gathering<Key, Buffer | null>;
 
   constructor(
     private readonly commands: Commands,
@@ -29,18 +29,18 @@ export class RedisCacheStore extends CacheStore {
   ) {
     super();
     this.#reads = new Gathering(
-      async (entry) => ({ bytes: await this.#get(entry) }),
-      async (entries) => (await this.#mget(entries)).map((bytes) => ({ bytes })),
+      (entry) => this.#get(entry),
+      (entries) => this.#mget(entries),
     );
   }
 
-  async read(entry: Key): Promise<Buffer | undefined> {
-    return (await this.#reads.ask(entry)).bytes;
+  read(entry: Key): Promise<Buffer | null> {
+    return this.#reads.ask(entry);
   }
 
-  async readMany(entries: readonly Key[]): Promise<(Buffer | undefined)[]> {
+  async readMany(entries: readonly Key[]): Promise<(Buffer | null)[]> {
     if (entries.length <= MOST_AT_ONCE) return entries.length === 0 ? [] : this.#mget(entries);
-    const batches: Promise<(Buffer | undefined)[]>[] = [];
+    const batches: Promise<(Buffer | null)[]>[] = [];
     for (let at = 0; at < entries.length; at += MOST_AT_ONCE) {
       batches.push(this.#mget(entries.slice(at, at + MOST_AT_ONCE)));
     }
@@ -63,24 +63,19 @@ export class RedisCacheStore extends CacheStore {
     await this.commands.run(abortLoad, slot, { ...this.#heard(slot.entry), token });
   }
 
-  /** One plain command: whatever is written is another version, which keeps loads from overwriting it. */
-  async put(entry: Key, bytes: Buffer, lifeMs: number): Promise<void> {
-    const heard = this.#heard(entry);
-    if (heard.channel === '') await this.commands.write('SET', entry, bytes, 'PX', lifeMs);
-    else await this.commands.run(putEntry, { entry }, { ...heard, bytes, lifeMs });
+  put(slot: Slot, bytes: Buffer, lifeMs: number): Promise<unknown> {
+    return this.commands.run(putEntry, slot, { ...this.#heard(slot.entry), bytes, lifeMs });
   }
 
   remove(slot: Slot): Promise<boolean> {
     return this.commands.run(removeEntry, slot, this.#heard(slot.entry));
   }
 
-  expire(entry: Key, version: Buffer, freshUntil: number): Promise<boolean> {
-    const at = Buffer.allocUnsafe(8);
-    at.writeDoubleBE(freshUntil);
+  expire(entry: Key, version: Buffer, ends: Ends): Promise<boolean> {
     return this.commands.run(
       expireEntry,
       { entry },
-      { ...this.#heard(entry), version, offset: FRESH_AT, freshUntil: at },
+      { ...this.#heard(entry), version, offset: ENDS_AT, ends: writeEnds(ends) },
     );
   }
 
@@ -109,18 +104,17 @@ export class RedisCacheStore extends CacheStore {
     return { channel: this.announceTo(), name };
   }
 
-  async #get(entry: Key): Promise<Buffer | undefined> {
+  async #get(entry: Key): Promise<Buffer | null> {
     try {
-      return (await this.commands.readBytes<Buffer | null>('GET', entry)) ?? undefined;
+      return await this.commands.readBytes<Buffer | null>('GET', entry);
     } catch (error) {
       // Somebody keeps something else at this key: no value, and the next load takes its place.
-      if (error instanceof RedisReplyError && error.message.startsWith('WRONGTYPE')) return undefined;
+      if (error instanceof RedisReplyError && error.message.startsWith('WRONGTYPE')) return null;
       throw error;
     }
   }
 
-  async #mget(entries: readonly Key[]): Promise<(Buffer | undefined)[]> {
-    const found = await this.commands.readBytes<(Buffer | null)[]>('MGET', ...entries);
-    return found.map((bytes) => bytes ?? undefined);
+  #mget(entries: readonly Key[]): Promise<(Buffer | null)[]> {
+    return this.commands.readBytes('MGET', ...entries);
   }
 }

@@ -27,7 +27,7 @@ export const beginLoad = defineScript('cache.begin', {
   args: ['seen', 'stamp', 'token', 'leaseMs'],
   bytes: true,
   reply: ([bytes, leased, left, now]: [Buffer | null, number, number, Buffer]) => ({
-    bytes: bytes ?? undefined,
+    bytes,
     leased: leased === 1,
     leaseLeftMs: Math.max(left, 0),
     nowUs: Number(now.toString('latin1')),
@@ -49,13 +49,14 @@ export const beginLoad = defineScript('cache.begin', {
     return { false, 0, redis.call('PTTL', KEYS[2]), now }`,
 });
 
-/** Stores a value, and tells of it · O(1) */
+/** Stores a value, and ends its load: what that has read is older, however soon this value may end · O(1) */
 export const putEntry = defineScript('cache.put', {
-  keys: ['entry'],
+  keys: ['entry', 'lease'],
   args: [...heard, 'bytes', 'lifeMs'],
   reply: () => undefined,
   lua: `
     redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
+    redis.call('UNLINK', KEYS[2])
     ${ANNOUNCE}`,
 });
 
@@ -121,15 +122,15 @@ export const removeEntry = defineScript('cache.remove', {
   lua: `
     local loading = redis.call('UNLINK', KEYS[2])
     local there = redis.call('UNLINK', KEYS[1])
-    if there == 0 and loading == 1 then redis.call('SET', KEYS[1], '', 'PX', 1) end
+    if there == 0 and loading == 1 then redis.pcall('SET', KEYS[1], '', 'PX', 1) end
     ${ANNOUNCE}
     return there`,
 });
 
-/** Ends the freshness of one version of a value, which goes on living for its grace. Returns 1 when it was there · O(1) */
+/** Rewrites until when one version of a value is fresh and kept. Returns 1 when it was there · O(1) */
 export const expireEntry = defineScript('cache.expire', {
   keys: ['entry'],
-  args: [...heard, 'version', 'offset', 'freshUntil'],
+  args: [...heard, 'version', 'offset', 'ends'],
   reply: (expired: number) => expired === 1,
   lua: `
     if redis.call('GETRANGE', KEYS[1], 0, 15) ~= ARGV[3] then return 0 end
@@ -161,7 +162,10 @@ export const ensureTag = defineScript('cache.tag', {
     return { version, tonumber(ARGV[3]) }`,
 });
 
-/** Invalidates a tag: its version is the time, and greater than before whatever the clock says. Returns it (µs) · O(1) */
+/**
+ * Invalidates a tag: its version is the time, and greater than before whatever the clock says. A full Redis takes no new
+ * version: it is removed then, which makes stale all the same. Returns the version (µs) · O(1)
+ */
 export const bumpTag = defineScript('cache.bump', {
   keys: ['tag'],
   args: [...heard, 'lifeMs'],
@@ -170,7 +174,8 @@ export const bumpTag = defineScript('cache.bump', {
     ${NOW_AFTER}
     local old = redis.pcall('GET', KEYS[1])
     local version = nowAfter(type(old) == 'string' and tonumber(old) or 0)
-    redis.call('SET', KEYS[1], version, 'PX', math.max(ARGV[3], redis.call('PTTL', KEYS[1])))
+    local lifeMs = math.max(ARGV[3], redis.call('PTTL', KEYS[1]))
+    if redis.pcall('SET', KEYS[1], version, 'PX', lifeMs).err then redis.call('UNLINK', KEYS[1]) end
     ${ANNOUNCE}
     return version`,
 });

@@ -7,8 +7,8 @@ export interface Codec<T = unknown> {
   encode(value: T): Buffer;
   /** Never revives functions or prototypes. Throws for bytes that are not its own. */
   decode(bytes: Buffer): T;
-  /** Whether what `decode` gave may be handed out again and again: it cannot be changed, or nobody does. */
-  readonly shareable: boolean;
+  /** Makes a value one that may be handed out again and again, as nobody can change it. @default each reader gets his own */
+  share?(value: T): T;
 }
 
 export type CodecChoice = 'json' | 'v8' | Codec;

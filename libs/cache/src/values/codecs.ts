@@ -17,8 +17,8 @@ const json: Codec = {
     return Buffer.from(text);
   },
   // No reviver: text that looks like a function, a date or a prototype stays text.
-  decode: (bytes) => freeze(JSON.parse(bytes.toString()) as unknown),
-  shareable: true,
+  decode: (bytes) => JSON.parse(bytes.toString()) as unknown,
+  share: freeze,
 };
 
 /** Structured data with Map, Set, Date, BigInt and binary data; every reader gets a copy of its own. */
@@ -27,7 +27,6 @@ const v8: Codec = {
   name: 'v8',
   encode: (value) => serialize(value),
   decode: (bytes) => deserialize(bytes) as unknown,
-  shareable: false,
 };
 
 /** The codecs of a cache, by what stands in its values. */

@@ -21,10 +21,10 @@ import { randomFillSync } from 'node:crypto';
 const HEAD_BYTES = 48;
 const MAGIC = 0xc5;
 const LAYOUT = 1;
-/** The bytes that no other value has. */
+/** The first bytes, which no other value has. */
 export const VERSION_BYTES = 16;
-/** Where the end of freshness stands. */
-export const FRESH_AT = 16;
+/** Where the ends of freshness and of keeping stand. */
+export const ENDS_AT = 16;
 
 const COMPRESSED = 1;
 const FAILURE = 2;
@@ -50,33 +50,33 @@ export interface EnvelopeHead {
 }
 
 export interface Envelope extends EnvelopeHead {
-  /** Its first bytes, which no other value has. */
-  readonly version: Buffer;
   readonly payload: Buffer;
 }
 
-const random = Buffer.alloc(12 * 256);
-let used = random.length;
+/** Twelve bytes that were not used before; asked of the system for many values at a time. */
+export class Versions {
+  readonly #random = Buffer.alloc(12 * 256);
+  #used = this.#random.length;
 
-/** Twelve bytes that were not used before; asked of the system for 256 values at a time. */
-function writeVersion(into: Buffer): void {
-  if (used === random.length) {
-    randomFillSync(random);
-    used = 0;
+  write(into: Buffer): void {
+    if (this.#used === this.#random.length) {
+      randomFillSync(this.#random);
+      this.#used = 0;
+    }
+    this.#random.copy(into, 4, this.#used, (this.#used += 12));
   }
-  random.copy(into, 4, used, (used += 12));
 }
 
-export function writeEnvelope(head: EnvelopeHead, payload: Buffer): Buffer {
+export function writeEnvelope(head: EnvelopeHead, payload: Buffer, versions: Versions): Buffer {
   const tagBytes = head.tags.reduce((sum, { name }) => sum + 10 + Buffer.byteLength(name), 0);
   const bytes = Buffer.allocUnsafe(HEAD_BYTES + tagBytes + payload.length);
   bytes[0] = MAGIC;
   bytes[1] = LAYOUT;
   bytes[2] = head.codec;
   bytes[3] = (head.compressed ? COMPRESSED : 0) | (head.failure ? FAILURE : 0);
-  writeVersion(bytes);
-  bytes.writeDoubleBE(head.freshUntil, FRESH_AT);
-  bytes.writeDoubleBE(head.keptUntil, 24);
+  versions.write(bytes);
+  bytes.writeDoubleBE(head.freshUntil, ENDS_AT);
+  bytes.writeDoubleBE(head.keptUntil, ENDS_AT + 8);
   bytes.writeDoubleBE(head.loadedAt, 32);
   bytes.writeFloatBE(head.loadMs, 40);
   bytes.writeUInt16BE(tagBytes, 44);
@@ -90,6 +90,14 @@ export function writeEnvelope(head: EnvelopeHead, payload: Buffer): Buffer {
   }
   payload.copy(bytes, at);
   return bytes;
+}
+
+/** What stands at {@link ENDS_AT}. */
+export function writeEnds({ freshUntil, keptUntil }: Pick<EnvelopeHead, 'freshUntil' | 'keptUntil'>): Buffer {
+  const ends = Buffer.allocUnsafe(16);
+  ends.writeDoubleBE(freshUntil);
+  ends.writeDoubleBE(keptUntil, 8);
+  return ends;
 }
 
 /** Undefined for what is no envelope of this layout: the mark of an invalidation, foreign text, damaged bytes. */
@@ -111,12 +119,11 @@ export function readEnvelope(bytes: Buffer): Envelope | undefined {
     codec: bytes[2]!,
     compressed: (flags & COMPRESSED) !== 0,
     failure: (flags & FAILURE) !== 0,
-    freshUntil: bytes.readDoubleBE(FRESH_AT),
-    keptUntil: bytes.readDoubleBE(24),
+    freshUntil: bytes.readDoubleBE(ENDS_AT),
+    keptUntil: bytes.readDoubleBE(ENDS_AT + 8),
     loadedAt: bytes.readDoubleBE(32),
     loadMs: bytes.readFloatBE(40),
     tags,
-    version: bytes.subarray(0, VERSION_BYTES),
     payload: bytes.subarray(payloadAt),
   };
 }

@@ -4,7 +4,7 @@ import type { CacheConfig } from '../cache.config.js';
 import type { CacheMetrics } from '../cache.metrics.js';
 import type { Plan } from '../cache.plan.js';
 import type { Codec } from './codec.js';
-import { writeEnvelope, VERSION_BYTES, type TagVersion } from './envelope.js';
+import { VERSION_BYTES, Versions, writeEnvelope, type TagVersion } from './envelope.js';
 import { writeFailure } from './failure.js';
 import { heldValue, type Held } from './held.js';
 
@@ -14,7 +14,7 @@ const WARN_EVERY_MS = 300_000;
 export interface Written {
   readonly bytes: Buffer;
   readonly lifeMs: number;
-  readonly held: Held;
+  held(): Held;
 }
 
 /** When a value was loaded, and what it belongs to. */
@@ -29,12 +29,15 @@ export interface Origin {
 
 /** Turns values into what is stored, and refuses what is not to be stored. */
 export class Writer {
+  readonly #versions = new Versions();
   #warnedAt = -Infinity;
 
   constructor(
     private readonly config: CacheConfig,
     private readonly metrics: CacheMetrics,
     private readonly logger: LoggerService,
+    /** Whether one value may serve many readers. */
+    private readonly shares: boolean,
   ) {}
 
   /** The serialized value; undefined for one that cannot be written, or is too long: it is returned and not stored. */
@@ -43,6 +46,7 @@ export class Writer {
     let payload: Buffer;
     try {
       payload = codec.encode(value);
+      if (codec.id > 15) codec.decode(payload); // a stranger's: what it cannot read again is not stored either
     } catch (error) {
       this.metrics.refused('unstorable');
       this.#warn(`A value cannot be written as ${codec.name} and is not cached: ${(error as Error).message}`);
@@ -70,8 +74,8 @@ export class Writer {
     const { payload: packed, compressed } = this.#packed(payload);
     const { codec } = plan;
     const head = { codec: codec.id, compressed, failure: false, freshUntil, keptUntil, loadedAt: now, loadMs, tags };
-    const bytes = writeEnvelope(head, packed);
-    const held = heldValue(head, bytes.toString('latin1', 0, VERSION_BYTES), codec, payload);
+    const bytes = writeEnvelope(head, packed, this.#versions);
+    const held = () => heldValue(head, bytes.toString('latin1', 0, VERSION_BYTES), codec, payload, this.shares);
     return { bytes, lifeMs: Math.ceil(keptUntil - now), held };
   }
 
@@ -79,7 +83,11 @@ export class Writer {
   writeFailure(error: unknown, plan: Plan, { tags, now, loadMs }: Origin): { bytes: Buffer; lifeMs: number } {
     const until = now + plan.errorTtlMs;
     const head = { freshUntil: until, keptUntil: until, loadedAt: now, loadMs, tags };
-    const bytes = writeEnvelope({ ...head, codec: 1, compressed: false, failure: true }, writeFailure(error));
+    const bytes = writeEnvelope(
+      { ...head, codec: 1, compressed: false, failure: true },
+      writeFailure(error),
+      this.#versions,
+    );
     return { bytes, lifeMs: plan.errorTtlMs };
   }
 

@@ -110,8 +110,13 @@ class Fleet {
 
 /** The same commands, but for how scripts run. */
 function withRun(on: Commands, run: Commands['run']): Commands {
-  const [read, write, pipeline] = [on.read.bind(on), on.write.bind(on), on.pipeline.bind(on)];
-  return { read, write, pipeline, run };
+  const [read, readBytes, write, pipeline] = [
+    on.read.bind(on),
+    on.readBytes.bind(on),
+    on.write.bind(on),
+    on.pipeline.bind(on),
+  ];
+  return { read, readBytes, write, pipeline, run };
 }
 
 const scriptCalls = async () => (await server.commandStats()).evalsha?.calls ?? 0;

@@ -1,4 +1,4 @@
-/** A car as the quotes know it; the catalogue takes this list over. */
+/** A car as customers see it. */
 export interface Car {
   readonly id: string;
   readonly city: string;
@@ -6,7 +6,7 @@ export interface Car {
   readonly pricePerDay: number;
 }
 
-/** The fleet that a fresh service starts with: twelve cars in three cities. */
+/** The fleet that a fresh service starts with, at its list prices: twelve cars in three cities. */
 export const CARS: readonly Car[] = [
   { id: 'car-1', city: 'Lisbon', pricePerDay: 39 },
   { id: 'car-2', city: 'Lisbon', pricePerDay: 45 },
@@ -21,3 +21,6 @@ export const CARS: readonly Car[] = [
   { id: 'car-11', city: 'Oslo', pricePerDay: 79 },
   { id: 'car-12', city: 'Oslo', pricePerDay: 135 },
 ];
+
+/** Where cars of the fleet stand. */
+export const CITIES: readonly string[] = [...new Set(CARS.map(({ city }) => city))];

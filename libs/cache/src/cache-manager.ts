@@ -1,0 +1,3 @@
+// Module
+export { RoostCacheManagerModule } from './cache-manager/cache-manager.module.js';
+export type { RoostCacheManagerOptions } from './cache-manager/cache-manager.options.js';

@@ -1,0 +1,2 @@
+export { GraphqlDriver } from './graphql.driver.js';
+export { graphqlOptions } from './graphql.options.js';
