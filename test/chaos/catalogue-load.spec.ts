@@ -62,7 +62,7 @@ describe('many look at the catalogue', () => {
 
   it('379, 381: Redis killed meanwhile: no 5xx, nobody waits for longer than a load and 400 ms', async () => {
     // Some eight seconds of it without Redis: longer than what was loaded meanwhile is served again.
-    const visitors = new Visitors(fleet.services, random, { visitors: 8, requests: 3_000, pauseMs: 20 });
+    const visitors = new Visitors(fleet.services, random, { visitors: 8, requests: 2_000, pauseMs: 20 });
     const changes = changePrices(visitors, 1_000);
     await eventually(() => visitors.answers.length > 300, { within: 20_000 });
     await fleet.server.kill();
