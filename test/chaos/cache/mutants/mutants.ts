@@ -81,18 +81,12 @@ export const mutants: readonly Mutant[] = [
     name: 'm9',
     what: 'what Redis has is served although an invalidation could not be told',
     edits: [edit('cache.engine.js', 'if (pending.size === 0)', 'if (true)')],
-    climate: { 'kill-data': 0.8 },
+    climate: { 'kill-writes': 1, 'foreign-touch': 1 },
   },
   {
     name: 'm10',
     what: 'a question that was asked before an invalidation is joined after it',
     edits: [edit('reader.js', 'this.#reads.delete(name);', '')],
     climate: { 'foreign-touch': 1 },
-  },
-  {
-    name: 'm11',
-    what: 'what Redis says is kept although it has not heard of an invalidation',
-    edits: [edit('near/changes.js', '!this.changes.behind && ', '')],
-    climate: { 'kill-writes': 1, 'foreign-touch': 1 },
   },
 ];
