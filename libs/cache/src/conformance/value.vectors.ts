@@ -67,9 +67,9 @@ export const valueVectors = vectorsOf({
     await bench.store.put(bench.slot, value, 10_000);
     await bench.told(bench.slot.entry.name);
     const ends = { freshUntil: 1_234.5, keptUntil: 6_789.25 };
-    expect(await bench.store.expire(bench.slot.entry, versionOf(bench.value('other')), ends)).toBe(false);
-    expect(await bench.store.expire(bench.slotOf('none').entry, versionOf(value), ends)).toBe(false);
-    expect(await bench.store.expire(bench.slot.entry, versionOf(value), ends)).toBe(true);
+    expect(await bench.store.expire(bench.slot, versionOf(bench.value('other')), ends)).toBe(false);
+    expect(await bench.store.expire(bench.slotOf('none'), versionOf(value), ends)).toBe(false);
+    expect(await bench.store.expire(bench.slot, versionOf(value), ends)).toBe(true);
     await bench.told(bench.slot.entry.name);
     const { payload, ...head } = readEnvelope(value)!;
     const bytes = (await bench.store.read(bench.slot.entry))!;
