@@ -78,6 +78,22 @@ export const valueVectors = vectorsOf({
     expect([versionOf(bytes).equals(versionOf(value)), found.equals(payload)]).toEqual([true, true]);
   },
 
+  'a load stores nothing once its value was expired, whether there was one or not': async (bench) => {
+    const ends = { freshUntil: 1, keptUntil: 2 };
+    const value = bench.value('value');
+    await bench.begin('a');
+    expect(await bench.store.expire(bench.slot, Buffer.alloc(0), ends)).toBe(false);
+    expect(await bench.store.renew(bench.slot, 'a', 1_000)).toBe(false);
+    await bench.store.put(bench.slot, value, 10_000);
+    const seen = versionOf(value);
+    expect(await bench.store.begin(bench.slot, seen, { token: 'b', stamp: 1, leaseMs: 1_000 })).toMatchObject({
+      leased: true,
+    });
+    expect(await bench.store.expire(bench.slot, seen, ends)).toBe(true);
+    const commit = { token: 'b', seen, bytes: bench.value('read before'), lifeMs: 1_000 };
+    expect(await bench.store.commit(bench.slot, commit)).toBe(false);
+  },
+
   'nothing is kept without an end': async (bench) => {
     const { store, slot } = bench;
     await store.put(slot, bench.value('value'), 10_000);

@@ -16,7 +16,7 @@ describe('values of an outage', () => {
   });
 
   async function open(): Promise<CacheNode> {
-    const node = await openNode({ url: server.url });
+    const node = await openNode({ url: server.url }, { outageTtl: '1m' });
     opened.push(node);
     return node;
   }
