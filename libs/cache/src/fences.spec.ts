@@ -1,6 +1,7 @@
 import { RedisServer } from '@roost/testing';
 import { Redis } from 'ioredis';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { deflateRawSync } from 'node:zlib';
 import { becomes, LONG, openNode, Origin, wireOf, type CacheNode } from './cache.testbed.js';
 import { Versions, writeEnvelope } from './values/envelope.js';
 
@@ -75,4 +76,15 @@ describe('fences', () => {
       expect(await a.cache.getOrSet('failure', () => 'loaded', LONG)).toBe('loaded');
     },
   );
+
+  it('what a stranger has packed too well is not unpacked', async () => {
+    const a = await open();
+    const head = { codec: 1, compressed: true, failure: false, loadedAt: 0, loadMs: 0, tags: [] };
+    const ends = { freshUntil: Infinity, keptUntil: Infinity };
+    const packed = deflateRawSync(Buffer.from(`"${'a'.repeat(70_000_000)}"`), { level: 1 });
+    const client = new Redis(server.url);
+    await client.set(wireOf('packed').entry, writeEnvelope({ ...head, ...ends }, packed, new Versions()));
+    client.disconnect();
+    expect((await a.cache.getOrSet('packed', () => 'loaded', LONG)).length).toBe(6);
+  });
 });

@@ -47,7 +47,7 @@ describe('values of an outage', () => {
         const loading = a.cache.getOrSet(key, () => new Promise<string>((resolve) => (end = resolve)), options);
         await sleep(1);
         end('OLD');
-        for (let turn = 0; turn < turns; turn++) await undefined;
+        for (let turn = 0; turn < turns; turn++) await Promise.resolve();
         if (what === 'key') await a.cache.delete(key);
         else await (what === 'tag' ? a.cache.invalidateTags(key) : a.cache.clear());
         await loading;
