@@ -123,9 +123,6 @@ export class CacheEngine {
     if (landing === undefined) return this.#stale<T>(stale!, beganAt);
     this.parts.metrics.answered('miss');
     times.uncached(beganAt);
-    if (!landing.stored && landing.held !== undefined && flight.current && !this.reachable(key)) {
-      this.parts.outage.put(name, landing.held);
-    }
     return this.#landed<T>(landing);
   }
 
@@ -178,7 +175,6 @@ export class CacheEngine {
       loads.start({ key, slot, plan, loader, seen: NOTHING_SEEN, alone: true, background: false });
     const landing = await waitFor(flight, plan, undefined, this.parts.clock);
     times.uncached(beganAt);
-    if (landing?.held !== undefined && flight.current) outage.put(name, landing.held);
     return this.#landed<T>(landing!);
   }
 

@@ -13,6 +13,7 @@ import { CacheWrites } from './cache.writes.js';
 import { OutageValues } from './invalidation/outage-values.js';
 import { PendingInvalidations } from './invalidation/pending-invalidations.js';
 import { Landings } from './loading/landings.js';
+import type { Journey } from './loading/journey.js';
 import { Loads } from './loading/loads.js';
 import { Changes } from './near/changes.js';
 import { NearCache } from './near/near-cache.js';
@@ -23,6 +24,7 @@ import { RoostCache } from './roost-cache.service.js';
 import { MemoryCacheStore } from './stores/memory-cache.store.js';
 import { RedisCacheStore } from './stores/redis-cache.store.js';
 import { Codecs } from './values/codecs.js';
+import type { Held } from './values/held.js';
 import { Writer } from './values/writer.js';
 
 /** What a cache is set up with. */
@@ -68,7 +70,7 @@ export class CacheRoom {
     const near = new NearCache(config.nearBytes);
     const clock = new ServerClock(() => store.now());
     const tags = new TagVersions(keys, store, changes);
-    const outage = new OutageValues(config.outageTtlMs);
+    const outage = new OutageValues(config.outageTtlMs, keys);
     const reading = { codecs, shares: config.nearBytes > 0 };
     const writer = new Writer(config, metrics, parts.logger, reading.shares);
     const report = (error: unknown) => this.#report(error);
@@ -80,7 +82,10 @@ export class CacheRoom {
     });
     const isTag = (name: string) => name.startsWith(keys.prefixes.tags);
     const landings = new Landings(known);
-    const loads = new Loads({ ...known, reader, landings, leaseMs: config.leaseMs }, isTag);
+    const keep = ({ key, slot }: Journey, held: Held) => {
+      if (!engine.reachable(key)) outage.put(slot.entry.name, held);
+    };
+    const loads = new Loads({ ...known, reader, landings, keep, leaseMs: config.leaseMs }, isTag);
     changes.listen(tags, reader, loads, outage);
 
     const writable = () => !inRedis || backend.choose('write') === 'redis' || backend.state().write !== 'open';
@@ -93,7 +98,7 @@ export class CacheRoom {
     });
     const writes = new CacheWrites({ ...known, reader, pending, writable });
     const times = new AnswerTimes(() => savedOf(metrics));
-    const engine = new CacheEngine({
+    const engine: CacheEngine = new CacheEngine({
       ...known,
       reader,
       loads,

@@ -1,5 +1,5 @@
 import type { Key } from '@roost/redis';
-import type { CacheKeys } from './cache.keys.js';
+import type { CacheKeys, Slot } from './cache.keys.js';
 import type { CacheMetrics } from './cache.metrics.js';
 import type { CacheOptions } from './cache.options.js';
 import { checkTags, type Plans } from './cache.plan.js';
@@ -105,21 +105,26 @@ export class CacheWrites {
     this.parts.metrics.invalidated('all');
   }
 
-  /** Ends the freshness of a value, which stays for its grace. */
+  /** Ends the freshness of a value, which stays for its grace, and the loads that began before. */
   async expire(key: string): Promise<boolean> {
-    const { keys, reader, store, clock, pending } = this.parts;
-    const entry = keys.slot(key).entry;
+    const slot = this.parts.keys.slot(key);
     let expired = false;
     const told = await this.#tell(async () => {
-      const { held } = await reader.read(key, entry);
-      if (held === undefined || held.version === '') return;
-      const freshUntil = Math.min(held.freshUntil, clock.now());
-      const keptUntil = freshUntil + (held.keptUntil - held.freshUntil);
-      expired = await store.expire(entry, Buffer.from(held.version, 'latin1'), { freshUntil, keptUntil });
+      // Once more where a load has stored another value between look and script: it began before, and was the last such.
+      expired = (await this.#expire(key, slot)) || (await this.#expire(key, slot));
     });
-    if (!told) pending.addKeys([key]);
-    this.#changed([entry]);
+    if (!told) this.parts.pending.addKeys([key]);
+    this.#changed([slot.entry]);
     return expired;
+  }
+
+  async #expire(key: string, slot: Slot): Promise<boolean> {
+    const { reader, store, clock } = this.parts;
+    const { held } = await reader.look(key, slot.entry);
+    const { version = '', freshUntil = 0, keptUntil = 0 } = held ?? {};
+    const endsAt = Math.min(freshUntil, clock.now());
+    const ends = { freshUntil: endsAt, keptUntil: endsAt + (keptUntil - freshUntil) };
+    return store.expire(slot, Buffer.from(version, 'latin1'), ends);
   }
 
   /** What is pending, told again. Throws what Redis says. */

@@ -67,15 +67,31 @@ export const valueVectors = vectorsOf({
     await bench.store.put(bench.slot, value, 10_000);
     await bench.told(bench.slot.entry.name);
     const ends = { freshUntil: 1_234.5, keptUntil: 6_789.25 };
-    expect(await bench.store.expire(bench.slot.entry, versionOf(bench.value('other')), ends)).toBe(false);
-    expect(await bench.store.expire(bench.slotOf('none').entry, versionOf(value), ends)).toBe(false);
-    expect(await bench.store.expire(bench.slot.entry, versionOf(value), ends)).toBe(true);
+    expect(await bench.store.expire(bench.slot, versionOf(bench.value('other')), ends)).toBe(false);
+    expect(await bench.store.expire(bench.slotOf('none'), versionOf(value), ends)).toBe(false);
+    expect(await bench.store.expire(bench.slot, versionOf(value), ends)).toBe(true);
     await bench.told(bench.slot.entry.name);
     const { payload, ...head } = readEnvelope(value)!;
     const bytes = (await bench.store.read(bench.slot.entry))!;
     const { payload: found, ...rest } = readEnvelope(bytes)!;
     expect(rest).toEqual({ ...head, ...ends });
     expect([versionOf(bytes).equals(versionOf(value)), found.equals(payload)]).toEqual([true, true]);
+  },
+
+  'a load stores nothing once its value was expired, whether there was one or not': async (bench) => {
+    const ends = { freshUntil: 1, keptUntil: 2 };
+    const value = bench.value('value');
+    await bench.begin('a');
+    expect(await bench.store.expire(bench.slot, Buffer.alloc(0), ends)).toBe(false);
+    expect(await bench.store.renew(bench.slot, 'a', 1_000)).toBe(false);
+    await bench.store.put(bench.slot, value, 10_000);
+    const seen = versionOf(value);
+    expect(await bench.store.begin(bench.slot, seen, { token: 'b', stamp: 1, leaseMs: 1_000 })).toMatchObject({
+      leased: true,
+    });
+    expect(await bench.store.expire(bench.slot, seen, ends)).toBe(true);
+    const commit = { token: 'b', seen, bytes: bench.value('read before'), lifeMs: 1_000 };
+    expect(await bench.store.commit(bench.slot, commit)).toBe(false);
   },
 
   'nothing is kept without an end': async (bench) => {

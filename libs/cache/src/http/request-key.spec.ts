@@ -17,6 +17,19 @@ describe('the key of a request', () => {
     expect(key({ host: 'example.org' })).not.toBe(key({}));
   });
 
+  it('54: counts a parameter by its name, however it is written', () => {
+    const query = { allow: ['filter[brand]'] };
+    const url = (text: string) => key({ url: `/cars?${text}` }, { query });
+    expect(url('filter%5Bbrand%5D=bmw')).not.toBe(url('filter%5Bbrand%5D=audi'));
+    expect(url('filter%5Bbrand%5D=bmw&page=1')).toBe(url('filter%5Bbrand%5D=bmw'));
+    expect(url('%ff=1')).toBe(url(''));
+  });
+
+  it('54: is none where servers do not agree on the query', () => {
+    const query = { ignore: ['utm_*'] };
+    expect(key({ url: '/cars?utm_a=x#&page=2' }, { query })).toEqual(bypass('bypass'));
+  });
+
   it('54: is the same for two spellings of one query, and no other', () => {
     const url = (query: string) => key({ url: `/cars?${query}` });
     expect(url('a=1&b=2')).toBe(url('b=2&a=1'));
@@ -24,6 +37,8 @@ describe('the key of a request', () => {
     expect(url('a=1&a=2')).not.toBe(url('a=2&a=1'));
     expect(url('a=1%26b=2')).not.toBe(url('a=1&b=2'));
     expect(url('a=1&&')).toBe(url('a=1'));
+    // One name in two spellings: handlers see which value came first.
+    expect(url('a%20b=2&a+b=1')).not.toBe(url('a+b=1&a%20b=2'));
     expect(url('')).toBe(key({}));
     expect(url('a')).not.toBe(url('b'));
     expect(key({ url: '/c%61rs' })).toBe(key({}));

@@ -65,7 +65,8 @@ function hostOf({ host, headers }: CacheRequest): string {
 
 /** Path and query as the router saw them, so that two spellings of the same are one. */
 function targetOf({ url, baseUrl }: CacheRequest, { counts }: HttpCachePolicy): string | undefined {
-  if (url.charCodeAt(0) !== SLASH || url.includes(' ')) return undefined;
+  // Some servers end the query at a `#`, others do not: what such a target asks for is not known here.
+  if (url.charCodeAt(0) !== SLASH || /[ #]/.test(url)) return undefined;
   const mark = url.indexOf('?');
   const path = (baseUrl ?? '') + canonical(mark === -1 ? url : url.slice(0, mark));
   if (mark === -1) return path;
@@ -84,13 +85,23 @@ function sorted(query: string, counts: HttpCachePolicy['counts']): string {
     .map((parameter) => {
       const text = canonical(parameter);
       const equals = text.indexOf('=');
-      return { name: equals === -1 ? text : text.slice(0, equals), text };
+      return { name: nameOf(equals === -1 ? text : text.slice(0, equals)), text };
     });
   const counted = counts === undefined ? parameters : parameters.filter(({ name }) => counts(name));
   return counted
     .sort((a, b) => (a.name < b.name ? -1 : Number(a.name > b.name)))
     .map(({ text }) => text)
     .join('&');
+}
+
+/** As handlers see it: `filter%5Bbrand%5D` is `filter[brand]`. */
+function nameOf(written: string): string {
+  if (!/[%+]/.test(written)) return written;
+  try {
+    return decodeURIComponent(written.replaceAll('+', ' '));
+  } catch {
+    return written; // no UTF-8: another name than any that is configured
+  }
 }
 
 /** Characters that need no escape are written without one, and escapes in capitals (RFC 3986 §6.2.2). */

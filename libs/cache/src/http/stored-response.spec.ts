@@ -26,4 +26,18 @@ describe('a stored response', () => {
   ])('41: bytes that are not its own throw', (bytes) => {
     expect(() => responseCodec.decode(bytes)).toThrow(/range|JSON|no stored response|bounds/);
   });
+
+  it.each([
+    [99_999, '"a"', []],
+    [200, '"a\r\n"', []],
+    [200, '"a"', [1]],
+    [200, '"a"', [['x-name', 'a\r\nset-cookie: b']]],
+    [200, '"a"', [['x name', 'a']]],
+    [200, '"a"', [['x-name', 1]]],
+  ])('41: what could not be sent is not read (%j, %j, %j)', (...head) => {
+    const text = Buffer.from(JSON.stringify(head));
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(text.length);
+    expect(() => responseCodec.decode(Buffer.concat([length, text]))).toThrow('no stored response');
+  });
 });

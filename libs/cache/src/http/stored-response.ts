@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { validateHeaderName, validateHeaderValue } from 'node:http';
 import type { Codec } from '../values/codec.js';
 
 /** A response as it was sent, and as it is sent again. */
@@ -48,5 +49,22 @@ export function storedResponse(status: number, headers: StoredResponse['headers'
 type Head = readonly [status: number, etag: string, headers: StoredResponse['headers']];
 
 function isHead(head: unknown): head is Head {
-  return Array.isArray(head) && Number.isInteger(head[0]) && typeof head[1] === 'string' && Array.isArray(head[2]);
+  if (!Array.isArray(head)) return false;
+  const [status, etag, headers] = head as unknown[];
+  const sendable = Number.isInteger(status) && (status as number) >= 200 && (status as number) < 600;
+  return sendable && isField(['etag', etag]) && Array.isArray(headers) && headers.every(isField);
+}
+
+/** What Node would refuse to send was not stored by us, and its request would never be answered. */
+function isField(field: unknown): boolean {
+  if (!Array.isArray(field)) return false;
+  const [name, value] = field as unknown[];
+  if (typeof name !== 'string' || typeof value !== 'string') return false;
+  try {
+    validateHeaderName(name);
+    validateHeaderValue(name, value);
+    return true;
+  } catch {
+    return false; // the answer to what was asked
+  }
 }

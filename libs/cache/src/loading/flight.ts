@@ -7,6 +7,7 @@ import type { TagVersions } from '../near/tag-versions.js';
 import type { Reader, Seen } from '../reader.js';
 import type { CacheStore } from '../stores/cache.store.js';
 import { failureError } from '../values/failure.js';
+import type { Held } from '../values/held.js';
 import { Context } from './context.js';
 import { lifeOf, type Journey, type Landing, type Leased, type Underway } from './journey.js';
 import type { Landings } from './landings.js';
@@ -26,6 +27,8 @@ export interface FlightParts {
   readonly leaseMs: number;
   /** What no other load has, in this process or another. */
   readonly nextToken: () => string;
+  /** Takes in what could not be stored, for as long as the store is away. */
+  readonly keep: (journey: Journey, held: Held) => void;
   /** Takes in that the store failed: an outage is known elsewhere, anything else is a bug. */
   readonly report: (error: unknown) => void;
   /** The loads that this code is part of, or was. */
@@ -145,7 +148,17 @@ export class Flight {
       const value = await this.#load(context);
       const loadMs = performance.now() - beganAt;
       parts.metrics.loaded('ok', loadMs);
-      return await parts.landings.land(journey, lease, { value, context, loadMs, isCurrent: () => this.current });
+      const landing = await parts.landings.land(journey, lease, {
+        value,
+        context,
+        loadMs,
+        isCurrent: () => this.current,
+      });
+      // Here and not by who waited: until this flight has ended an invalidation still finds it, and after that the value.
+      if (this.current && !journey.background && !landing.stored && landing.held !== undefined) {
+        parts.keep(journey, landing.held);
+      }
+      return landing;
     } catch (error) {
       const loadMs = performance.now() - beganAt;
       parts.metrics.loaded('failed', loadMs);

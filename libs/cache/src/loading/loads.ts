@@ -47,6 +47,8 @@ export class Loads implements ChangeListener {
     const { name } = journey.slot.entry;
     const flight = new Flight(this.#parts, journey);
     this.#all.add(flight);
+    const before = this.#joinable.get(name);
+    if (before !== undefined) before.current = false; // given up, and not told of changes from now on
     this.#joinable.set(name, flight);
     const over = () => {
       this.#over(flight);

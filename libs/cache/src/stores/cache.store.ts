@@ -66,8 +66,11 @@ export abstract class CacheStore {
   abstract put(slot: Slot, bytes: Buffer, lifeMs: number): Promise<unknown>;
   /** Removes the value and ends its load. Resolves to whether there was a value. */
   abstract remove(slot: Slot): Promise<boolean>;
-  /** Ends the freshness of the value, if it is this version, and how long it is kept. Resolves to whether it was there. */
-  abstract expire(entry: Key, version: Buffer, ends: Ends): Promise<boolean>;
+  /**
+   * Ends the freshness of the value, if it is this version, and how long it is kept; ends its load in any case. Resolves to
+   * whether that version was there; an empty one never is.
+   */
+  abstract expire(slot: Slot, version: Buffer, ends: Ends): Promise<boolean>;
   /** The versions of tags, in their order; undefined for one that is not there. */
   abstract versions(tags: readonly Key[]): Promise<(number | undefined)[]>;
   /** The tags, made or kept for `lifeMs` more where they would end before. */

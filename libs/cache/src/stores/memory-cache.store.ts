@@ -105,12 +105,14 @@ export class MemoryCacheStore extends CacheStore {
     return Promise.resolve(there);
   }
 
-  expire({ name }: Key, version: Buffer, ends: Ends): Promise<boolean> {
-    const there = this.#get(name);
-    if (there === undefined || !versionOf(there).equals(version)) return Promise.resolve(false);
-    writeEnds(ends).copy(there, ENDS_AT);
-    this.#changed(name);
-    return Promise.resolve(true);
+  expire({ entry, lease }: Slot, version: Buffer, ends: Ends): Promise<boolean> {
+    const loading = this.#lease(lease.name) !== undefined;
+    this.#leases.delete(lease.name);
+    const there = this.#get(entry.name);
+    const expired = there !== undefined && versionOf(there).equals(version);
+    if (expired) writeEnds(ends).copy(there, ENDS_AT);
+    if (expired || loading) this.#changed(entry.name);
+    return Promise.resolve(expired);
   }
 
   versions(tags: readonly Key[]): Promise<(number | undefined)[]> {

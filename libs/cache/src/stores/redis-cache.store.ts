@@ -71,12 +71,9 @@ export class RedisCacheStore extends CacheStore {
     return this.commands.run(removeEntry, slot, this.#heard(slot.entry));
   }
 
-  expire(entry: Key, version: Buffer, ends: Ends): Promise<boolean> {
-    return this.commands.run(
-      expireEntry,
-      { entry },
-      { ...this.#heard(entry), version, offset: ENDS_AT, ends: writeEnds(ends) },
-    );
+  expire(slot: Slot, version: Buffer, ends: Ends): Promise<boolean> {
+    const args = { ...this.#heard(slot.entry), version, offset: ENDS_AT, ends: writeEnds(ends) };
+    return this.commands.run(expireEntry, slot, args);
   }
 
   async versions(tags: readonly Key[]): Promise<(number | undefined)[]> {

@@ -41,12 +41,15 @@ export const beginLoad = defineScript('cache.begin', {
     end
     local mine = ARGV[2] .. ':' .. ARGV[3]
     if redis.call('SET', KEYS[2], mine, 'NX', 'PX', ARGV[4]) then return { false, 1, 0, now } end
-    local stamp = string.match(redis.call('GET', KEYS[2]), '^(%d+):')
-    if tonumber(stamp or 0) < tonumber(ARGV[2]) then
+    local held = redis.pcall('GET', KEYS[2])
+    local stamp = type(held) == 'string' and string.match(held, '^(%d+):')
+    local left = redis.call('PTTL', KEYS[2])
+    -- Of a stranger, or without an end: nobody would ever give it back.
+    if left < 0 or tonumber(stamp or 0) < tonumber(ARGV[2]) then
       redis.call('SET', KEYS[2], mine, 'PX', ARGV[4])
       return { false, 1, 0, now }
     end
-    return { false, 0, redis.call('PTTL', KEYS[2]), now }`,
+    return { false, 0, left, now }`,
 });
 
 /** Stores a value, and ends its load: what that has read is older, however soon this value may end · O(1) */
@@ -127,16 +130,22 @@ export const removeEntry = defineScript('cache.remove', {
     return there`,
 });
 
-/** Rewrites until when one version of a value is fresh and kept. Returns 1 when it was there · O(1) */
+/**
+ * Rewrites until when one version of a value is fresh and kept, and ends its load: else that would store what it has read
+ * before as fresh. Returns 1 when that version was there · O(1)
+ */
 export const expireEntry = defineScript('cache.expire', {
-  keys: ['entry'],
+  keys: ['entry', 'lease'],
   args: [...heard, 'version', 'offset', 'ends'],
   reply: (expired: number) => expired === 1,
   lua: `
-    if redis.call('GETRANGE', KEYS[1], 0, 15) ~= ARGV[3] then return 0 end
-    redis.call('SETRANGE', KEYS[1], ARGV[4], ARGV[5])
+    local loading = redis.call('UNLINK', KEYS[2])
+    local there = redis.pcall('GETRANGE', KEYS[1], 0, 15)
+    local expired = there ~= '' and there == ARGV[3]
+    if expired then redis.call('SETRANGE', KEYS[1], ARGV[4], ARGV[5])
+    elseif there == '' and loading == 1 then redis.pcall('SET', KEYS[1], '', 'PX', 1) end
     ${ANNOUNCE}
-    return 1`,
+    return expired and 1 or 0`,
 });
 
 /**

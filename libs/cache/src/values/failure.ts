@@ -20,8 +20,13 @@ export function writeFailure(error: unknown): Buffer {
   return Buffer.from(JSON.stringify(failure));
 }
 
+/** @throws TypeError for what {@link writeFailure} has not written. */
 export function readFailure(payload: Buffer): CachedFailure {
-  return JSON.parse(payload.toString()) as CachedFailure;
+  const { name, code, message, httpStatus } = JSON.parse(payload.toString()) as Record<string, unknown>;
+  if (typeof name !== 'string' || typeof message !== 'string' || !Number.isInteger(httpStatus)) {
+    throw new TypeError('These bytes are no failure of a load.');
+  }
+  return { name, ...(typeof code === 'string' && { code }), message, httpStatus: httpStatus as number };
 }
 
 export function failureError({ httpStatus, ...original }: CachedFailure, leftMs: number): CachedFailureError {

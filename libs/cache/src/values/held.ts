@@ -30,6 +30,9 @@ export interface Reading {
   readonly shares: boolean;
 }
 
+/** A thousandth of it may become so much: what a stranger has written must not take the memory of every reader. */
+const MOST_INFLATED_BYTES = 64 * 1_024 * 1_024;
+
 /** Undefined for bytes that are no value of this cache. */
 export function readHeld(bytes: Buffer, { codecs, shares }: Reading): Held | undefined {
   const envelope = readEnvelope(bytes);
@@ -37,7 +40,9 @@ export function readHeld(bytes: Buffer, { codecs, shares }: Reading): Held | und
   if (envelope === undefined || codec === undefined) return undefined;
   const version = bytes.toString('latin1', 0, VERSION_BYTES);
   try {
-    const payload = envelope.compressed ? inflateRawSync(envelope.payload) : envelope.payload;
+    const payload = envelope.compressed
+      ? inflateRawSync(envelope.payload, { maxOutputLength: MOST_INFLATED_BYTES })
+      : envelope.payload;
     if (envelope.failure) return new HeldFailure(envelope, version, payload.length, readFailure(payload));
     return heldValue(envelope, version, codec, payload, shares);
   } catch {
