@@ -8,13 +8,23 @@ const leaseKey = defineKey('cache:{space}:l:{key}', { ttl: '3s', maxBytes: 40, s
 const tagKey = defineKey('cache:{space}:t:{tag}', { ttl: '1464d', maxBytes: 16, slot: 'tag' });
 /** The version of everything in the space. Tracked. */
 const generationKey = defineKey('cache:{space}:t:of:all', { ttl: '1464d', maxBytes: 16 });
+/** There while a process hears of changes only from those who make them. Tracked. */
+const listenersKey = defineKey('cache:{space}:t:of:listeners', { ttl: '1m', maxBytes: 1 });
 /** Written to see whether the server tells of it. */
 const probeKey = defineKey('cache:{space}:t:of:probe:{instance}', { ttl: '1s', maxBytes: 1 });
 /** The run of the server that wrote what is there. Not tracked. */
 const runKey = defineKey('cache:{space}:s:run', { ttl: '180d', maxBytes: 40 });
 
 /** Every kind of key of this lib. */
-export const cacheKeys: readonly KeyDefinition<never>[] = [entryKey, leaseKey, tagKey, generationKey, probeKey, runKey];
+export const cacheKeys: readonly KeyDefinition<never>[] = [
+  entryKey,
+  leaseKey,
+  tagKey,
+  generationKey,
+  listenersKey,
+  probeKey,
+  runKey,
+];
 
 /** Where a value is kept, and who loads it; both in one hash slot. */
 export class Slot {
@@ -37,6 +47,7 @@ const MOST_REMEMBERED = 4_096;
 export class CacheKeys {
   readonly generation: Key;
   readonly run: Key;
+  readonly listeners: Key;
   /** What the names of values, and of tags, begin with. */
   readonly prefixes: { readonly entries: string; readonly tags: string };
   readonly #slots = new Map<string, Slot>();
@@ -45,6 +56,7 @@ export class CacheKeys {
   constructor(readonly space: string) {
     this.generation = generationKey.of({ space });
     this.run = runKey.of({ space });
+    this.listeners = listenersKey.of({ space });
     const encoded = this.run.name.slice('cache:'.length, -':s:run'.length);
     this.prefixes = { entries: `cache:${encoded}:e:`, tags: `cache:${encoded}:t:` };
   }

@@ -7,6 +7,7 @@ import {
   type TrackingListener,
 } from '@roost/redis';
 import { randomBytes } from 'node:crypto';
+import { Announcements } from './announcements.js';
 import type { CacheKeys } from './cache.keys.js';
 import type { Changes } from './near/changes.js';
 import type { ServerClock } from './near/server-clock.js';
@@ -31,22 +32,26 @@ export interface LinkParts {
 /** Hears from Redis of every change, and sees to it that a Redis that has forgotten invalidations serves nothing old. */
 export class CacheLink implements TrackingListener {
   readonly tracking: Tracking;
+  readonly #announcements: Announcements;
   /** Resolves when Redis was first looked at. */
   readonly first: Promise<void>;
   #resolveFirst!: () => void;
   #verified = false;
+  /** How often it was doubted: what was asked before the last doubt settles nothing. */
+  #doubts = 0;
   #verifying: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(private readonly parts: LinkParts) {
-    const { connection, keys, tracking: mode } = parts;
+    const { connection, keys, tracking: mode, report } = parts;
     const { entries, tags } = keys.prefixes;
+    this.#announcements = new Announcements({ connection, keys, report, tracking: () => this.tracking });
     this.first = new Promise((resolve) => (this.#resolveFirst = resolve));
     this.tracking = connection.track({
       prefixes: [entries, tags],
       probe: keys.probe(randomBytes(9).toString('base64url')),
-      channel: `cache:${keys.space}`,
+      channel: this.#announcements.channel,
       mode,
       listener: this,
     });
@@ -58,6 +63,11 @@ export class CacheLink implements TrackingListener {
    */
   get verified(): boolean {
     return this.#verified;
+  }
+
+  /** Where scripts have to tell of changes; empty for nowhere. */
+  get announceTo(): string {
+    return this.#announcements.to;
   }
 
   /** Resolves when it is known, or cannot be found out now; undefined when nobody asks. */
@@ -72,6 +82,7 @@ export class CacheLink implements TrackingListener {
   }
 
   changed(names: readonly string[]): void {
+    if (names.includes(this.parts.keys.listeners.name)) this.#announcements.changed();
     this.parts.changes.changed(names);
   }
 
@@ -80,7 +91,13 @@ export class CacheLink implements TrackingListener {
   }
 
   lost(): void {
+    this.#announcements.doubt();
     this.parts.changes.lost();
+    this.#doubt();
+  }
+
+  /** Another server may answer behind the same address. */
+  reconnected(): void {
     this.#doubt();
   }
 
@@ -91,7 +108,8 @@ export class CacheLink implements TrackingListener {
 
   async prepare({ runId }: { readonly runId: string | undefined }): Promise<void> {
     await this.parts.clock.sync();
-    await this.#check(runId);
+    await this.#check(runId, this.#doubts);
+    await this.#announcements.prepare();
     await this.parts.replay();
   }
 
@@ -105,12 +123,14 @@ export class CacheLink implements TrackingListener {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
+    this.#announcements.close();
   }
 
   async #look(): Promise<void> {
+    const doubts = this.#doubts;
     try {
       const info = await this.parts.connection.backend.commands.read<string>('INFO', 'server');
-      await this.#check(/^run_id:(\w+)/m.exec(info)?.[1]);
+      await this.#check(/^run_id:(\w+)/m.exec(info)?.[1], doubts);
       if (this.tracking.mode === 'off') this.#resolveFirst();
     } catch (error) {
       if (error instanceof RedisReplyError || (isRedisUnavailable(error) && error.errorClass === 'auth')) {
@@ -122,6 +142,7 @@ export class CacheLink implements TrackingListener {
 
   #doubt(): void {
     this.#verified = false;
+    this.#doubts++;
     if (!this.#closed) void this.verify();
   }
 
@@ -132,13 +153,14 @@ export class CacheLink implements TrackingListener {
   }
 
   /** What another run has stored is not served any more: all is invalidated, once for all processes. */
-  async #check(runId: string | undefined): Promise<void> {
+  async #check(runId: string | undefined, doubts: number): Promise<void> {
     const { connection, keys, tags } = this.parts;
     const { commands } = connection.backend;
     if (runId !== undefined && (await commands.read<string | null>('GET', keys.run)) !== runId) {
       await tags.bump([''], RUN_LIFE_MS);
       await commands.write('SET', keys.run, runId, 'PX', RUN_LIFE_MS);
     }
-    this.#verified = true;
+    if (doubts === this.#doubts) this.#verified = true;
+    else this.#again();
   }
 }

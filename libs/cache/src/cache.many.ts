@@ -4,6 +4,7 @@ import type { CacheKeys } from './cache.keys.js';
 import type { CacheMetrics } from './cache.metrics.js';
 import type { ManyLoader } from './cache.service.js';
 import type { Plan } from './cache.plan.js';
+import type { OutageValues } from './invalidation/outage-values.js';
 import type { Flight } from './loading/flight.js';
 import type { Underway } from './loading/journey.js';
 import type { Loads } from './loading/loads.js';
@@ -19,6 +20,7 @@ export interface ManyParts {
   readonly reader: Reader;
   readonly loads: Loads;
   readonly clock: ServerClock;
+  readonly outage: OutageValues;
   readonly metrics: CacheMetrics;
   readonly report: (error: unknown) => void;
 }
@@ -94,19 +96,25 @@ export class CacheMany {
 
   /** What this process has, and what the store has of the rest; nothing of the rest while the store is away. */
   async #look(keys: readonly string[]) {
-    const { engine, reader } = this.parts;
+    const { engine, reader, outage } = this.parts;
     const near = new Map<string, Held>();
     const seen = new Map<string, Seen>();
     const asked: string[] = [];
     const entries: Key[] = [];
     await engine.settled();
     for (const key of keys) {
-      if (seen.has(key)) continue;
+      if (seen.has(key) || near.has(key)) continue;
       const held = engine.near(key);
       if (held !== undefined) near.set(key, held);
       else {
         seen.set(key, NOTHING_SEEN);
-        if (!engine.reachable(key)) continue;
+        if (!engine.reachable(key)) {
+          const kept = outage.get(this.parts.keys.slot(key).entry.name);
+          if (kept === undefined) continue;
+          near.set(key, kept);
+          seen.delete(key);
+          continue;
+        }
         asked.push(key);
         entries.push(this.parts.keys.slot(key).entry);
       }

@@ -62,7 +62,7 @@ export class CacheRoom {
     const inRedis = wanted !== 'memory' && backend.configured;
     const changes: Changes = new Changes(() => pending.size > 0);
     const store = inRedis
-      ? new RedisCacheStore(backend.commands, () => this.#link?.tracking.announceTo ?? '')
+      ? new RedisCacheStore(backend.commands, () => this.#link?.announceTo ?? '')
       : new MemoryCacheStore({ maxBytes: config.memoryBytes, onChange: (names) => changes.changed(names) });
     const keys = new CacheKeys(config.space(connection.database));
     const codecs = new Codecs();

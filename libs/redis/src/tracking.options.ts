@@ -28,6 +28,8 @@ export interface TrackingListener {
    * rejects, all is tried anew.
    */
   prepare(server: TrackedServer): Promise<void>;
+  /** A connection of commands was opened anew: another server may answer than before. */
+  reconnected?(): void;
   /** From now on every change is told. What was learned since `lost()` and before this is void, too. */
   coherent(): void;
 }

@@ -87,6 +87,7 @@ export class Tracking {
 
   /** @internal Redis is known to be there. */
   hurry(): void {
+    this.#tell(() => this.options.listener.reconnected?.());
     if (this.#retry === undefined) this.#link?.hurry();
     else this.#tryAgain();
   }

@@ -1,6 +1,6 @@
 /** How values become bytes and come back. */
 export interface Codec<T = unknown> {
-  /** 1 to 255; stands in what is stored. 1 to 15 are Roost's own. */
+  /** 17 to 255, another one for each codec: it stands in what is stored. 1 to 16 are Roost's own. */
   readonly id: number;
   readonly name: string;
   /** Throws for what cannot be written: it is then returned and not stored. */

@@ -54,6 +54,13 @@ describe('codecs', () => {
     expect(() => v8.decode(Buffer.from('no'))).toThrow(/deserialize/);
   });
 
+  it('refuses two codecs of one id: each would read what the other has written', () => {
+    const known = new Codecs();
+    const mine: Codec = { id: 20, name: 'mine', encode: () => Buffer.alloc(0), decode: () => 1 };
+    known.choose(mine);
+    expect(() => known.choose({ ...mine, name: 'yours' })).toThrow('20 for mine and yours');
+  });
+
   it('knows a codec from the first time it is chosen, and keeps the first of an id', () => {
     const mine: Codec = { id: 20, name: 'mine', encode: () => Buffer.alloc(0), decode: () => 1 };
     const known = new Codecs();

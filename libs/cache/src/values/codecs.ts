@@ -1,6 +1,6 @@
 import { show } from '@roost/redis';
 import { deserialize, serialize } from 'node:v8';
-import { UnstorableValueError } from '../cache.errors.js';
+import { InvalidCacheOptionsError, UnstorableValueError } from '../cache.errors.js';
 import type { Codec, CodecChoice } from './codec.js';
 import { freeze } from './freeze.js';
 
@@ -37,7 +37,12 @@ export class Codecs {
   choose(choice: CodecChoice = 'json'): Codec {
     if (choice === 'json') return json;
     if (choice === 'v8') return v8;
-    if (!this.#byId.has(choice.id)) this.#byId.set(choice.id, choice);
+    const known = this.#byId.get(choice.id);
+    if (known === undefined) this.#byId.set(choice.id, choice);
+    else if (known !== choice && known.name !== choice.name) {
+      const clash = `expected each codec to have an \`id\` of its own, got ${choice.id} for ${known.name} and ${choice.name}`;
+      throw new InvalidCacheOptionsError([clash]);
+    }
     return choice;
   }
 
