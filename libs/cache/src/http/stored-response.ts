@@ -60,6 +60,7 @@ function isField(field: unknown): boolean {
   if (!Array.isArray(field)) return false;
   const [name, value] = field as unknown[];
   if (typeof name !== 'string' || typeof value !== 'string') return false;
+  if (/^(?:transfer-encoding|content-length)$/i.test(name)) return false; // where a body ends is not for it to say
   try {
     validateHeaderName(name);
     validateHeaderValue(name, value);
