@@ -21,7 +21,7 @@ export function answer(
   setHeader(response, 'age', String(Math.floor(ageMs / 1_000)));
   setHeader(response, 'cache-status', status);
   if (known) send(response, 304, undefined);
-  else send(response, value.status, value.body.length === 0 ? undefined : value.body);
+  else send(response, value.status, value.body.length === 0 ? undefined : value);
 }
 
 /** What the cache adds to a response that it keeps. */

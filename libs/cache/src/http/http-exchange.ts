@@ -24,7 +24,7 @@ interface FastifyReply {
   getHeader(name: string): HeaderValue | undefined;
   header(name: string, value: string): unknown;
   code(status: number): unknown;
-  send(body?: Buffer): unknown;
+  send(body?: Buffer | string): unknown;
 }
 
 /** A request and where its answer goes, on any adapter. */
@@ -57,15 +57,20 @@ export function setHeader(response: HttpExchange['response'], name: string, valu
 }
 
 /** Fastify's own way, so that what was set before stays and its hooks run. */
-export function send(response: HttpExchange['response'], status: number, body: Buffer | undefined): void {
+export function send(
+  response: HttpExchange['response'],
+  status: number,
+  payload: { readonly body: Buffer; readonly text: string | undefined } | undefined,
+): void {
+  const sent = payload && (payload.text ?? payload.body);
   if ('code' in response) {
     response.code(status);
-    response.send(body);
+    response.send(sent);
     return;
   }
   response.statusCode = status;
-  if (body !== undefined) response.setHeader('content-length', body.length);
-  response.end(body);
+  if (payload !== undefined) response.setHeader('content-length', payload.body.length);
+  response.end(sent);
 }
 
 /** Whether something was sent already, by whoever. */

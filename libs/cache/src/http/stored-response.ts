@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { validateHeaderName, validateHeaderValue } from 'node:http';
 import type { Codec } from '../values/codec.js';
@@ -10,6 +11,8 @@ export interface StoredResponse {
   /** Strong: of these bytes and no others (RFC 9110 §8.8.1). */
   readonly etag: string;
   readonly body: Buffer;
+  /** The same bytes, where they are text: Node sends text in one piece with its head, which costs half as much. */
+  readonly text: string | undefined;
 }
 
 const LENGTH_BYTES = 4;
@@ -32,7 +35,7 @@ export const responseCodec: Codec<StoredResponse> = {
     if (!isHead(head)) throw new TypeError('These bytes are no stored response.');
     const [status, etag, headers] = head;
     // A copy: what was read from a socket may be a part of something larger, which would stay with it.
-    return Object.freeze({ status, etag, headers, body: Buffer.from(bytes.subarray(end)) });
+    return stored(status, etag, headers, Buffer.from(bytes.subarray(end)));
   },
 };
 
@@ -43,7 +46,11 @@ export function storedResponse(status: number, headers: StoredResponse['headers'
     // The same body in another coding or of another type is another representation.
     if (name === 'content-encoding' || name === 'content-type') hash.update(`\0${name}:${value}`);
   }
-  return Object.freeze({ status, headers, etag: `"${hash.digest('base64url').slice(0, 22)}"`, body });
+  return stored(status, `"${hash.digest('base64url').slice(0, 22)}"`, headers, body);
+}
+
+function stored(...[status, etag, headers, body]: [...Head, Buffer]): StoredResponse {
+  return Object.freeze({ status, etag, headers, body, text: isUtf8(body) ? body.toString() : undefined });
 }
 
 type Head = readonly [status: number, etag: string, headers: StoredResponse['headers']];
