@@ -1,4 +1,4 @@
-import { InvalidOptionsError, show, type BackendMode, type Duration } from '@roost/redis';
+import { defined, InvalidOptionsError, show, type BackendMode, type Duration } from '@roost/redis';
 import type { CacheModuleOptions, CacheOptions, NearOptions } from './cache.options.js';
 import { milliseconds } from './cache.plan.js';
 
@@ -105,8 +105,4 @@ export class CacheConfig {
       problems.push(`Expected \`cost.perLoad\` to be a number from 0, got ${show(this.cost.perLoad)}`);
     }
   }
-}
-
-function defined<T extends object>(options: T): Partial<T> {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;
 }

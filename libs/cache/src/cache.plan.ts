@@ -1,4 +1,4 @@
-import { show, toMs, type Duration } from '@roost/redis';
+import { defined, show, toMs, type Duration } from '@roost/redis';
 import { InvalidCacheOptionsError } from './cache.errors.js';
 import type { CacheOptions } from './cache.options.js';
 import type { Codec } from './values/codec.js';
@@ -177,8 +177,4 @@ function eagerness(eager: CacheOptions['eager'], problems: string[]): Eager | un
   if (typeof eager === 'object' && typeof eager?.beta === 'number' && eager.beta > 0 && eager.beta <= 100) return eager;
   problems.push(`expected \`eager\` to be between 0 and 1, or { beta } from above 0 to 100, got ${show(eager)}`);
   return undefined;
-}
-
-function defined<T extends object>(options: T): Partial<T> {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;
 }

@@ -1,4 +1,4 @@
-import { InvalidOptionsError, show, toMs, type BackendMode, type Duration } from '@roost/redis';
+import { defined, InvalidOptionsError, show, toMs, type BackendMode, type Duration } from '@roost/redis';
 import { systemClock, type Clock } from './holding/clock.js';
 import type { LockOptions } from './lock.options.js';
 import type { Transactional } from './fencing/transactional.js';
@@ -127,8 +127,4 @@ function checkRest(given: Omit<LockOptions, 'ttl'>, problems: string[]): void {
   if (guard !== undefined && (guard === null || typeof guard !== 'object')) {
     problems.push(`Expected \`guard\` to be a database (pg, PGlite, Drizzle), got ${show(guard)}`);
   }
-}
-
-function defined<T extends object>(options: T): Partial<T> {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;
 }

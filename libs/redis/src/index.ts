@@ -28,6 +28,7 @@ export { defineScript, type ByName, type Script, type ScriptArg } from './script
 export { redisKeys } from './redis.keys.js';
 export { Gathering } from './gathering.js';
 export { outsideRequests } from './outside-requests.js';
+export { defined } from './defined.js';
 export { digest, shareOf } from './digest.js';
 export { show, toMs, type Duration } from './duration.js';
 

@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import type { BackendMode } from './backend.js';
 import { parseRedisUrl, readPassword } from './connection-url.js';
+import { defined } from './defined.js';
 import { show } from './duration.js';
 import { InvalidOptionsError } from './redis.errors.js';
 
@@ -79,10 +80,6 @@ export function resolveRedisOptions(options: RedisModuleOptions): ResolvedRedisO
   }
   if (problems.length > 0) throw new InvalidOptionsError('RedisModule', problems);
   return { keyPrefix, production, connections: resolved };
-}
-
-function defined<T extends object>(options: T): T {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 }
 
 function problemsOf(options: ResolvedConnection): string[] {
