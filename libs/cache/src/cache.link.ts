@@ -16,6 +16,8 @@ import type { TagVersions } from './near/tag-versions.js';
 /** How long the run of a server is remembered: longer than anything that it stored. */
 const RUN_LIFE_MS = 180 * 86_400_000;
 const VERIFY_AGAIN_MS = 100;
+/** Each new connection is a doubt: at first there are several, one after the other. */
+const LOOKS = 5;
 
 export interface LinkParts {
   readonly connection: RedisConnection;
@@ -127,10 +129,13 @@ export class CacheLink implements TrackingListener {
   }
 
   async #look(): Promise<void> {
-    const doubts = this.#doubts;
     try {
-      const info = await this.parts.connection.backend.commands.read<string>('INFO', 'server');
-      await this.#check(/^run_id:(\w+)/m.exec(info)?.[1], doubts);
+      for (let tries = 0; tries < LOOKS && !this.#verified; tries++) {
+        const doubts = this.#doubts;
+        const info = await this.parts.connection.backend.commands.read<string>('INFO', 'server');
+        await this.#check(/^run_id:(\w+)/m.exec(info)?.[1], doubts);
+      }
+      if (!this.#verified) return this.#again();
       if (this.tracking.mode === 'off') this.#resolveFirst();
     } catch (error) {
       if (error instanceof RedisReplyError || (isRedisUnavailable(error) && error.errorClass === 'auth')) {
@@ -160,7 +165,6 @@ export class CacheLink implements TrackingListener {
       await tags.bump([''], RUN_LIFE_MS);
       await commands.write('SET', keys.run, runId, 'PX', RUN_LIFE_MS);
     }
-    if (doubts === this.#doubts) this.#verified = true;
-    else this.#again();
+    if (doubts === this.#doubts) this.#verified = true; // else another one may have answered
   }
 }

@@ -131,8 +131,15 @@ describe('promptness', () => {
   it('every key is granted again after the last heal', () => {
     const heal: Toy = { p: 'nemesis', n: 0, at: 1_000, f: 'heal', why: 'x', touches: 'all' };
     expect(failed(toy(heal, ...hold('a.1', 1, 2_000, 2_010, 1)), {}, ['k'])).toEqual([]);
-    expect(failed(toy(heal, ...hold('a.1', 1, 900, 910, 1)), {}, ['k'])).toEqual(['liveness']);
-    expect(failed(toy(heal, ...hold('a.1', 1, 9_000, 9_010, 1)), {}, ['k'])).toEqual(['liveness']);
+    const after: Toy = { p: 'b.1', n: 7, at: 1_200, f: 'ask' };
+    const before: Toy = { ...after, at: 950 };
+    for (const ask of [after, before]) {
+      expect(failed(toy(heal, ask, ...hold('a.1', 1, 900, 910, 1)), {}, ['k'])).toEqual(['liveness']);
+      expect(failed(toy(heal, ask, ...hold('a.1', 1, 9_000, 9_010, 1)), {}, ['k'])).toEqual(['liveness']);
+    }
+    // Nobody wanted it any more.
+    const refused: Toy = { ...before, at: 980, f: 'fail', why: 'lock.busy' };
+    expect(failed(toy(heal, before, refused, ...hold('a.1', 1, 900, 910, 1)), {}, ['k'])).toEqual([]);
   });
 });
 

@@ -82,7 +82,10 @@ export function idleWaits(asks: readonly Ask[], holds: readonly Hold[], weather:
   });
 }
 
-/** Keys that nobody was granted within the time that recovery may take; fires of a schedule are all of one key. */
+/**
+ * Keys that somebody wanted, and nobody was granted within the time that recovery may take; fires of a schedule are all of
+ * one key, and always wanted. Of a key that nobody happens to ask for in the last seconds nothing can be said.
+ */
 export function stillDead(
   keys: readonly string[],
   history: readonly Entry[],
@@ -95,7 +98,17 @@ export function stillDead(
       .filter(({ f, t }) => (f === 'grant' || f === 'fire') && t > lastHeal && t < lastHeal + ns(within))
       .map(({ f, key }) => (f === 'fire' ? f : key)),
   );
+  const wanted = wantedAfter(history, lastHeal, lastHeal + ns(within));
   return keys
-    .filter((key) => !alive.has(key))
+    .filter((key) => !alive.has(key) && (key === 'fire' || wanted.has(key)))
     .map((key) => ({ check: 'liveness', message: `${key}: not within ${within} ms after the last heal`, lines: [] }));
+}
+
+/** Keys that were asked for before the end of the time, and not answered before its beginning. */
+function wantedAfter(history: readonly Entry[], from: bigint, to: bigint): ReadonlySet<string | undefined> {
+  const answered = new Set(
+    history.filter(({ f, t }) => (f === 'grant' || f === 'fail') && t <= from).map(({ p, n }) => `${p} ${n}`),
+  );
+  const asks = history.filter(({ f, t, p, n }) => f === 'ask' && t < to && (t > from || !answered.has(`${p} ${n}`)));
+  return new Set(asks.map(({ key }) => key));
 }
