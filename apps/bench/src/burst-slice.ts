@@ -4,6 +4,7 @@ import { machineUs } from './contention.js';
 import { difference, readServer } from './server-meter.js';
 import { median } from './statistics.js';
 import type { BurstScenario } from './suites/suite.js';
+import { withOpened } from './teams.js';
 
 /** One contestant under bursts of callers of one cold key each, once. */
 export interface BurstSlice {
@@ -40,13 +41,7 @@ export async function measureBursts(
   { callers }: BurstScenario,
   { server, seconds }: { readonly server: RedisServer; readonly seconds: number },
 ): Promise<BurstSlice> {
-  await server.command('FLUSHALL');
-  const opened = await Promise.all(
-    processes.map((each) => each.open({ redisUrl: server.url, work: `near burst ${BYTES}` })),
-  );
-  try {
-    const problem = opened.find((each) => each.problem !== undefined)?.problem;
-    if (problem !== undefined) throw new Error(problem);
+  return withOpened(processes, { server, work: `near burst ${BYTES}` }, async () => {
     const bursts = Math.max(1, Math.round(PER_SECOND * seconds));
     const each = { callers: callers / processes.length, originMs: ORIGIN_MS, bytes: BYTES };
     for (let at = 0; at < Math.min(WARM_UP, bursts); at++) await once(processes, { ...each, key: `warm-up:${at}` });
@@ -68,9 +63,7 @@ export async function measureBursts(
       commands: work.commands / bursts,
       serverCpuUs: work.cpuUs / bursts,
     };
-  } finally {
-    await Promise.all(processes.map((each) => each.close()));
-  }
+  });
 }
 
 interface Seen {

@@ -5,6 +5,7 @@ import type { ContestantProcess } from './contestant-process.js';
 import { machineUs, type Contended, type Contention, type Section } from './contention.js';
 import { difference, isSent, readServer } from './server-meter.js';
 import type { ContentionScenario } from './suites/suite.js';
+import { withOpened } from './teams.js';
 
 /** One contestant under one load of contenders, once. */
 export interface ContentionSlice {
@@ -43,20 +44,14 @@ export async function measureContention(
   { contenders, burst = false }: ContentionScenario,
   { server, seconds }: { readonly server: RedisServer; readonly seconds: number },
 ): Promise<ContentionSlice> {
-  await server.command('FLUSHALL');
-  const opened = await Promise.all(processes.map((each) => each.open({ redisUrl: server.url, work: 'contended' })));
-  try {
-    const problem = opened.find((each) => each.problem !== undefined)?.problem;
-    if (problem !== undefined) throw new Error(problem);
+  return withOpened(processes, { server, work: 'contended' }, async () => {
     const patience = Math.min(BURST_PATIENCE, Math.max(2 * LEAST_SECONDS, BURST_PATIENCE * seconds));
     const load = { contenders: contenders / processes.length, holdMs: HOLD_MS, burst };
     const counted = { ...load, seconds: Math.max(LEAST_SECONDS, seconds / 2) };
     const commands = burst ? NaN : await countCommands(processes, counted, server);
     const timed = { ...load, seconds: burst ? patience : Math.max(LEAST_SECONDS, seconds) };
     return { ...(await time(processes, timed, server)), commands };
-  } finally {
-    await Promise.all(processes.map((each) => each.close()));
-  }
+  });
 }
 
 /** A load that nobody looks at: code is compiled while it runs, and a lock that is held for 5 ms runs little of it. */
