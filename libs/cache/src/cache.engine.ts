@@ -13,7 +13,7 @@ import { waitFor } from './loading/patience.js';
 import type { ServerClock } from './near/server-clock.js';
 import { NOTHING_SEEN, type Reader, type Seen } from './reader.js';
 import { failureError } from './values/failure.js';
-import type { Held } from './values/held.js';
+import { isFresh, isKept, type Held } from './values/held.js';
 
 /** What answers stand on. */
 export interface EngineParts {
@@ -66,7 +66,7 @@ export class CacheEngine {
       const held = this.parts.outage.get(entry.name);
       return held && { held, source: 'near' };
     }
-    const held = seen.held && this.#isFresh(seen.held) && seen.held.failure === undefined ? seen.held : undefined;
+    const held = isFresh(seen.held, this.parts.clock.now()) ? seen.held : undefined;
     metrics.answered(held === undefined ? 'miss' : 'hit_redis');
     if (held === undefined) return undefined;
     times.cached(beganAt);
@@ -110,16 +110,11 @@ export class CacheEngine {
       if (fresh !== undefined) return fresh;
       flight = loads.running(name, key); // somebody may have begun meanwhile
     }
-    const stale = this.#isKept(seen.held) ? seen.held : undefined;
+    const stale = isKept(seen.held, this.parts.clock.now()) ? seen.held : undefined;
     if (stale !== undefined && loads.failedLately(name)) return this.#stale<T>(stale, beganAt);
     // An invalidation that came meanwhile may be pending.
     flight ??= loads.start({ key, slot, plan, loader, seen, alone: !this.reachable(key), background: false });
-    let landing: Landing | undefined;
-    try {
-      landing = await waitFor(flight, plan, stale, this.parts.clock);
-    } catch (error) {
-      if (!this.#isKept(stale) || !plan.serveStale(error)) throw error;
-    }
+    const landing = await waitFor(flight, plan, stale, this.parts.clock);
     if (landing === undefined) return this.#stale<T>(stale!, beganAt);
     this.parts.metrics.answered('miss');
     times.uncached(beganAt);
@@ -201,14 +196,5 @@ export class CacheEngine {
       ttlMs: stored ? held.freshUntil - now : 0,
       stored,
     };
-  }
-
-  /** Whether it may be served though it is not fresh any more. */
-  #isKept(held: Held | undefined): held is Held {
-    return held !== undefined && held.failure === undefined && held.keptUntil > this.parts.clock.now();
-  }
-
-  #isFresh(held: Held): boolean {
-    return held.freshUntil > this.parts.clock.now();
   }
 }

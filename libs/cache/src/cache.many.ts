@@ -12,7 +12,7 @@ import { waitFor } from './loading/patience.js';
 import type { ServerClock } from './near/server-clock.js';
 import { NOTHING_SEEN, type Reader, type Seen } from './reader.js';
 import { failureError } from './values/failure.js';
-import type { Held } from './values/held.js';
+import { isFresh, type Held } from './values/held.js';
 
 export interface ManyParts {
   readonly keys: CacheKeys;
@@ -34,7 +34,7 @@ export class CacheMany {
     const found = new Map<string, Held>();
     const { near, seen } = await this.#look(keys);
     for (const [key, held] of near) found.set(key, held);
-    for (const [key, { held }] of seen) if (this.#isFresh(held)) found.set(key, held);
+    for (const [key, { held }] of seen) if (isFresh(held, this.parts.clock.now())) found.set(key, held);
     this.#count(found.size - near.size, seen.size - (found.size - near.size));
     return found;
   }
@@ -56,7 +56,7 @@ export class CacheMany {
         const leftMs = held.freshUntil - this.parts.clock.now();
         if (leftMs <= 0) missing.push([key, { held: undefined, version }]);
         else if (!allowPartial) throw failureError(held.failure, leftMs);
-      } else if (this.#isFresh(held)) values.set(key, held.value());
+      } else if (isFresh(held, this.parts.clock.now())) values.set(key, held.value());
       else missing.push([key, each]);
     }
     this.#count(values.size - near.size, missing.length);
@@ -85,9 +85,7 @@ export class CacheMany {
           const held = landing === undefined ? stale! : landing.held;
           values.set(key, held === undefined ? landing?.value : held.value());
         } catch (error) {
-          const kept = stale !== undefined && stale.keptUntil > this.parts.clock.now();
-          if (kept && plan.serveStale(error)) values.set(key, stale.value());
-          else if (!allowPartial) throw error;
+          if (!allowPartial) throw error;
         }
       }),
     );
@@ -126,10 +124,6 @@ export class CacheMany {
       this.parts.report(error);
     }
     return { near, seen };
-  }
-
-  #isFresh(held: Held | undefined): held is Held {
-    return held !== undefined && held.failure === undefined && held.freshUntil > this.parts.clock.now();
   }
 
   #count(hits: number, misses: number): void {

@@ -27,10 +27,6 @@ export class Loads implements ChangeListener {
     this.#parts = { ...parts, around: this.around, nextToken: () => `${prefix}.${(tokens++).toString(36)}` };
   }
 
-  get size(): number {
-    return this.#all.size;
-  }
-
   /**
    * The load of this value that is under way.
    * @throws CacheRecursionError when this code is part of it.
@@ -45,19 +41,12 @@ export class Loads implements ChangeListener {
 
   start(journey: Journey): Flight {
     const { name } = journey.slot.entry;
-    const flight = new Flight(this.#parts, journey);
-    this.#all.add(flight);
+    const flight = this.#take(journey, () => {
+      if (this.#joinable.get(name) === flight) this.#joinable.delete(name);
+    });
     const before = this.#joinable.get(name);
     if (before !== undefined) before.current = false; // given up, and not told of changes from now on
     this.#joinable.set(name, flight);
-    const over = () => {
-      this.#over(flight);
-      if (this.#joinable.get(name) === flight) this.#joinable.delete(name);
-    };
-    flight.ended.then(over, () => {
-      over();
-      if (journey.seen.held !== undefined) this.#failed(name, journey.plan.retryAfterMs);
-    });
     return flight;
   }
 
@@ -66,16 +55,7 @@ export class Loads implements ChangeListener {
     const { name } = journey.slot.entry;
     if (this.#refreshing.has(name) || this.#joinable.has(name) || this.failedLately(name)) return;
     this.#refreshing.add(name);
-    const flight = new Flight(this.#parts, journey);
-    this.#all.add(flight);
-    const over = () => {
-      this.#over(flight);
-      this.#refreshing.delete(name);
-    };
-    flight.ended.then(over, () => {
-      over();
-      this.#failed(name, journey.plan.retryAfterMs);
-    });
+    this.#take(journey, () => this.#refreshing.delete(name));
   }
 
   /** Whether a load failed, and is not to be repeated yet: there is a value that can still be served. */
@@ -102,6 +82,21 @@ export class Loads implements ChangeListener {
 
   close(): void {
     for (const flight of this.#all) flight.abort(new CacheClosedError());
+  }
+
+  /** Begins a load. One that fails is not repeated at once where there is a value that can still be served. */
+  #take(journey: Journey, ended: () => void): Flight {
+    const flight = new Flight(this.#parts, journey);
+    this.#all.add(flight);
+    const over = () => {
+      this.#over(flight);
+      ended();
+    };
+    flight.ended.then(over, () => {
+      over();
+      if (journey.seen.held !== undefined) this.#failed(journey.slot.entry.name, journey.plan.retryAfterMs);
+    });
+    return flight;
   }
 
   /** Before Node 24 an AsyncLocalStorage that was used slows down every promise of the process until it is disabled. */

@@ -1,13 +1,14 @@
 import { CacheTimeoutError } from '../cache.errors.js';
 import type { Plan } from '../cache.plan.js';
 import type { ServerClock } from '../near/server-clock.js';
-import type { Held } from '../values/held.js';
+import { isKept, type Held } from '../values/held.js';
 import type { Flight } from './flight.js';
 import type { Landing } from './journey.js';
 
 /**
  * Waits for a load as long as the caller's plan allows. Resolves to undefined when the stale value is to be given instead.
- * @throws CacheTimeoutError after `hardTimeout` without a stale value; what the load throws.
+ * @throws CacheTimeoutError after `hardTimeout`, or what the load throws, without a stale value or where `staleIfError`
+ * does not want it.
  */
 export async function waitFor(
   flight: Flight,
@@ -15,8 +16,21 @@ export async function waitFor(
   stale: Held | undefined,
   clock: Pick<ServerClock, 'now'>,
 ): Promise<Landing | undefined> {
-  const { softTimeoutMs, hardTimeoutMs, backgroundCompletion } = plan;
-  const kept = (inMs: number) => stale !== undefined && stale.keptUntil > clock.now() + inMs;
+  try {
+    return await inTime(flight, plan, stale, clock);
+  } catch (error) {
+    if (!isKept(stale, clock.now()) || !plan.serveStale(error)) throw error;
+    return undefined;
+  }
+}
+
+async function inTime(
+  flight: Flight,
+  { softTimeoutMs, hardTimeoutMs, backgroundCompletion }: Plan,
+  stale: Held | undefined,
+  clock: Pick<ServerClock, 'now'>,
+): Promise<Landing | undefined> {
+  const kept = (inMs: number) => isKept(stale, clock.now() + inMs);
   const soft = softTimeoutMs !== undefined && softTimeoutMs < (hardTimeoutMs ?? Infinity) && kept(softTimeoutMs);
   const limitMs = soft ? softTimeoutMs : hardTimeoutMs;
   flight.join();

@@ -74,11 +74,6 @@ export class NearCache {
     if (value !== undefined) this.#remove(value);
   }
 
-  /** Forgets those of which it is true. */
-  dropWhere(condition: (value: NearValue) => boolean): void {
-    for (const value of this.#byName.values()) if (condition(value)) this.#remove(value);
-  }
-
   clear(): void {
     this.#byKey.clear();
     this.#byName.clear();

@@ -23,6 +23,16 @@ export interface Held {
   keep(): void;
 }
 
+/** Whether it is a value, and fresh; `now` in ms of the store's clock. */
+export function isFresh(held: Held | undefined, now: number): held is Held {
+  return held !== undefined && held.failure === undefined && held.freshUntil > now;
+}
+
+/** Whether it is a value, and may be served though it is not fresh any more; `now` in ms of the store's clock. */
+export function isKept(held: Held | undefined, now: number): held is Held {
+  return held !== undefined && held.failure === undefined && held.keptUntil > now;
+}
+
 /** How values are given to their readers. */
 export interface Reading {
   readonly codecs: Codecs;
