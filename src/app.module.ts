@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { GraphQLModule } from '@nestjs/graphql';
 import { CacheModule } from '@roost/cache';
 import { HealthModule } from '@roost/health';
+import { QueueModule } from '@roost/queue';
 import { LockModule, type LockOptions } from '@roost/lock';
 import { RedisModule } from '@roost/redis';
 import { ThrottleModule } from '@roost/throttle';
@@ -14,6 +15,9 @@ import { BookingsModule } from './modules/bookings/bookings.module.js';
 import { bookingsMigrations } from './modules/bookings/index.js';
 import { CatalogueModule } from './modules/catalogue/catalogue.module.js';
 import { cacheOptions, catalogueMigrations } from './modules/catalogue/index.js';
+import { EmailsModule } from './modules/emails/emails.module.js';
+import { queueOptions } from './modules/jobs/index.js';
+import { JobsModule } from './modules/jobs/jobs.module.js';
 import { QuotesModule } from './modules/quotes/quotes.module.js';
 import { throttleOptions } from './modules/throttle/index.js';
 
@@ -39,12 +43,15 @@ import { throttleOptions } from './modules/throttle/index.js';
     LockModule.forRootAsync({ inject: [CONFIG, Database], useFactory: lockOptions }),
     ThrottleModule.forRootAsync({ inject: [CONFIG], useFactory: throttleOptions }),
     CacheModule.forRootAsync({ inject: [CONFIG], useFactory: cacheOptions }),
+    QueueModule.forRootAsync({ inject: [CONFIG, Database], useFactory: queueOptions }),
     GraphQLModule.forRootAsync({ driver: GraphqlDriver, inject: [CONFIG], useFactory: graphqlOptions }),
 
     // The car rental
     AccountsModule,
     BookingsModule,
     CatalogueModule,
+    EmailsModule,
+    JobsModule,
     QuotesModule,
 
     // Operations; health comes last, so that it is the first to know of a shutdown
@@ -60,7 +67,9 @@ export class AppModule {}
 /** The connection stays closed only when no feature wants Redis: each feature may differ from ROOST_BACKEND. */
 function connectionBackend({ ROOST_BACKEND, ...features }: Config): Config['ROOST_BACKEND'] {
   if (ROOST_BACKEND !== 'memory') return ROOST_BACKEND;
-  const wanted = [features.CACHE_BACKEND, features.LOCK_BACKEND, features.RATE_LIMIT_BACKEND];
+  const { QUEUE_BACKEND } = features;
+  const queue = QUEUE_BACKEND === 'postgres' ? 'memory' : QUEUE_BACKEND;
+  const wanted = [features.CACHE_BACKEND, features.LOCK_BACKEND, features.RATE_LIMIT_BACKEND, queue === 'auto' ? undefined : queue];
   return wanted.find((backend) => backend === 'redis') ?? wanted.find((backend) => backend === 'auto') ?? 'memory';
 }
 

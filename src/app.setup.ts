@@ -5,8 +5,9 @@ import { Backend } from '@roost/redis';
 import { decisionOf } from '@roost/throttle';
 import { CONFIG, type Config } from './common/config/index.js';
 import { ProblemFilter } from './common/errors/index.js';
-import { answerClientError, decodableUrl, requestIdOf, requestSchemaPipe, serveOpenApi } from './common/http/index.js';
+import { answerClientError, answerProbesOnly, decodableUrl, requestIdOf, requestSchemaPipe, serveOpenApi } from './common/http/index.js';
 import { createLogger, logRequests } from './common/logging/index.js';
+import { serveQueueBoard } from './modules/admin/index.js';
 
 /** The HTTP server, before Nest has it. */
 export function createAdapter(): FastifyAdapter {
@@ -27,7 +28,10 @@ export function configure(app: NestFastifyApplication): NestFastifyApplication {
   const config = app.get<Config>(CONFIG);
   app.useLogger(createLogger(config));
   app.flushLogs();
-  logRequests(app.getHttpAdapter().getInstance(), rateLimitFields(app, config));
+  const server = app.getHttpAdapter().getInstance();
+  logRequests(server, rateLimitFields(app, config));
+  if (config.ROLE === 'worker') answerProbesOnly(server);
+  else serveQueueBoard(app);
   app.useGlobalFilters(new ProblemFilter(app.get(HttpAdapterHost)));
   app.useGlobalPipes(requestSchemaPipe());
   app.enableShutdownHooks([ShutdownSignal.SIGTERM, ShutdownSignal.SIGINT], { useProcessExit: true });

@@ -29,6 +29,12 @@ export class Random {
     return from[this.between(0, from.length - 1)]!;
   }
 
+  /** All of them, in a random order. */
+  shuffled<T>(all: readonly T[]): T[] {
+    const left = [...all];
+    return Array.from(all, () => left.splice(this.between(0, left.length - 1), 1)[0]!);
+  }
+
   chance(probability: number): boolean {
     return this.next() < probability;
   }

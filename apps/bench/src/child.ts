@@ -4,6 +4,8 @@ import { closedLoop, type LoopResult } from './closed-loop.js';
 import type { Opened, Task } from './contestant.js';
 import { contend, type Contended, type Contention } from './contention.js';
 import { contestantCalled } from './contestants/index.js';
+import { mix, type Mixture, type MixtureSeen } from './fairness.js';
+import { produce, type Handled, type Produced, type Production } from './jobs.js';
 
 /** Milliseconds until an answer, or null when there was none in time. */
 export type AnswerTime = number | null;
@@ -25,6 +27,16 @@ const verbs = {
   },
   burst(load: Burst): Promise<BurstSeen> {
     return burst((key, origin) => opened!.load!(key, origin), load);
+  },
+  produce(load: Production): Promise<Produced> {
+    return produce(opened!.jobs!, load);
+  },
+  /** Waits until `count` jobs were handled since it opened, and tells of all after the first `from`. */
+  handled(from: number, count: number, withinMs: number): Promise<Handled> {
+    return opened!.handled!.until(from, count, withinMs);
+  },
+  mix(load: Mixture): Promise<MixtureSeen> {
+    return mix(opened!.jobs!, opened!.handled!, load);
   },
   /** Asks `times` times, one after the other; stops at the second that was not answered in time. */
   async ask(times: number, patienceMs: number): Promise<AnswerTime[]> {

@@ -5,6 +5,8 @@ import type { Burst } from './burst.js';
 import type { Task } from './contestant.js';
 import type { Contention } from './contention.js';
 import type { Verbs } from './child.js';
+import type { Mixture } from './fairness.js';
+import type { Production } from './jobs.js';
 
 type Results = { [Verb in keyof Verbs]: Awaited<ReturnType<Verbs[Verb]>> };
 
@@ -16,6 +18,8 @@ interface Reply {
 
 /** Nothing that is asked of a contestant takes longer, save the slice itself. */
 const ANSWER_WITHIN_MS = 20_000;
+/** However slow a queue is. */
+const JOBS_WITHIN_MS = 30_000;
 
 /** A contestant in a process of its own; it ends with this one. */
 export class ContestantProcess {
@@ -46,6 +50,18 @@ export class ContestantProcess {
 
   burst(load: Burst): Promise<Results['burst']> {
     return this.#call('burst', [load]);
+  }
+
+  produce(load: Production): Promise<Results['produce']> {
+    return this.#call('produce', [load], JOBS_WITHIN_MS);
+  }
+
+  handled(from: number, count: number): Promise<Results['handled']> {
+    return this.#call('handled', [from, count, JOBS_WITHIN_MS], JOBS_WITHIN_MS);
+  }
+
+  mix(load: Mixture): Promise<Results['mix']> {
+    return this.#call('mix', [load], JOBS_WITHIN_MS);
   }
 
   ask(times: number, patienceMs: number): Promise<Results['ask']> {

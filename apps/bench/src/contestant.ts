@@ -1,4 +1,5 @@
 import type { Item } from './contestants/cache-items.js';
+import type { HandledJobs, JobSink } from './jobs.js';
 
 /** One side of a comparison, opened in a child process of its own. */
 export interface Opened {
@@ -8,6 +9,9 @@ export interface Opened {
   acquire?(key: string): Promise<() => Promise<unknown>>;
   /** Of a cache: the value of a key, by the loader when there is none. */
   load?(key: string, load: () => Promise<Item>): Promise<Item>;
+  /** Of a queue: what adds jobs, and what this process has handled. */
+  readonly jobs?: JobSink;
+  readonly handled?: HandledJobs;
   /** Where it listens, when it is driven over HTTP. */
   readonly port?: number;
   /** How many requests it has let in since it was opened. */

@@ -7,10 +7,14 @@ import { judgeBounds } from './bounds.js';
 import { runBursts } from './burst-runner.js';
 import { hasWrk } from './http-load.js';
 import { runContention } from './contention-runner.js';
+import { runFairness, runJobs } from './job-runner.js';
+import type { JobServers } from './job-slice.js';
 import {
   boundsTable,
   burstTable,
   contentionTable,
+  fairnessTable,
+  jobTable,
   mergeResults,
   outageTable,
   targetsTable,
@@ -23,7 +27,7 @@ import { suites } from './suites/index.js';
 import { outage } from './suites/outage.js';
 import type { Promises, Suite } from './suites/suite.js';
 import { targets } from './suites/targets.js';
-import { judge, type Verdict } from './verdicts.js';
+import { judge, type Judged, type Verdict } from './verdicts.js';
 
 const TARGETS = 'targets';
 const NAMES = [...suites.map(({ name }) => name), outage.name];
@@ -70,7 +74,9 @@ async function main(args: string[]): Promise<void> {
         const narrow = narrowed(suite, values.scenario);
         const measured = await runSuite(narrow, servers, options);
         rows.push(...measured);
-        table = [throughputTable(measured), ...(await measureTogether(narrow, measured, server, options))].join('\n\n');
+        const alone = measured.length > 0 ? [throughputTable(measured)] : [];
+        const together = await measureTogether(narrow, measured, { server, postgres }, options);
+        table = [...alone, ...together].join('\n\n');
       } else {
         table = outageTable(await runOutage(server, options), options.patienceSeconds);
       }
@@ -97,13 +103,15 @@ async function main(args: string[]): Promise<void> {
 
 /** What several processes of a contestant do together, and what came of the promises of the suite. */
 async function measureTogether(
-  { name, contention, bursts, promises }: Suite,
+  { name, contention, bursts, jobs, fairness, promises }: Suite,
   alone: readonly Row[],
-  server: RedisServer,
+  servers: { readonly server: RedisServer; readonly postgres: PostgresServer | undefined },
   options: RunOptions,
 ): Promise<string[]> {
+  const { server } = servers;
   const tables: string[] = [];
   const rows: Row<Rated>[] = [...alone];
+  const compared: Row<Judged>[] = [...alone];
   if (contention?.scenarios.length) {
     const contended = await runContention(name, contention, server, options);
     tables.push(contention.about, contentionTable(contended));
@@ -114,11 +122,26 @@ async function measureTogether(
     tables.push(bursts.about, burstTable(served));
     rows.push(...served);
   }
-  return promises ? [...tables, ...promisesKept(promises, alone, rows)] : tables;
+  for (const each of jobs ?? []) {
+    if (each.scenarios.length === 0) continue;
+    const worked = await runJobs(name, each, servers as JobServers, options);
+    tables.push(each.about, jobTable(worked));
+    compared.push(...worked);
+  }
+  if (fairness?.scenarios.length) {
+    const mixed = await runFairness(name, fairness, servers as JobServers, options);
+    tables.push(fairness.about, fairnessTable(mixed));
+    rows.push(...mixed);
+  }
+  return promises ? [...tables, ...promisesKept(promises, compared, rows)] : tables;
 }
 
-function promisesKept({ about, ratios = [], bounds }: Promises, alone: readonly Row[], rows: readonly Row<Rated>[]) {
-  const [held, kept] = [judge(ratios, alone).filter(({ met }) => met !== undefined), judgeBounds(bounds, rows)];
+function promisesKept(
+  { about, ratios = [], bounds }: Promises,
+  compared: readonly Row<Judged>[],
+  rows: readonly Row<Rated>[],
+): string[] {
+  const [held, kept] = [judge(ratios, compared).filter(({ met }) => met !== undefined), judgeBounds(bounds, rows)];
   const tables = [held.length > 0 && targetsTable(held), kept.length > 0 && boundsTable(kept)].filter(
     (each) => each !== false,
   );
@@ -141,6 +164,8 @@ function narrowed(suite: Suite, text: string): Suite {
     comparisons: suite.comparisons.map(narrow).filter(({ scenarios }) => scenarios.length > 0),
     contention: suite.contention && narrow(suite.contention),
     bursts: suite.bursts && narrow(suite.bursts),
+    jobs: suite.jobs?.map(narrow),
+    fairness: suite.fairness && narrow(suite.fairness),
   };
 }
 

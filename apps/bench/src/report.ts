@@ -1,6 +1,8 @@
 import type { BoundVerdict } from './bounds.js';
 import type { BurstSlice } from './burst-slice.js';
 import type { ContentionSlice } from './contention-slice.js';
+import type { FairnessSlice } from './fairness-slice.js';
+import type { JobSlice } from './job-slice.js';
 import type { OutageRow, Row } from './runner.js';
 import type { Verdict } from './verdicts.js';
 
@@ -66,6 +68,35 @@ export function burstTable(rows: readonly Row<BurstSlice>[]): string {
       const served = [fixed(slice.servedMs, 1), fixed(slice.servedWorstMs, 1)];
       const counted = [fixed(slice.scripts, 1), fixed(slice.commands, 1), fixed(slice.serverCpuUs, 0)];
       return [scenario, contestant, ...rate, ...origin, ...served, ...counted];
+    }),
+  );
+}
+
+/** The table of jobs that are added and handled. */
+export function jobTable(rows: readonly Row<JobSlice>[]): string {
+  const head = ['scenario', 'contestant', '×', '× min–max', 'jobs/s', 'client CPU µs', 'server CPU µs'];
+  return table(
+    [...head, 'p50 ms', 'p99 ms'],
+    2,
+    rows.map(({ scenario, contestant, slice, ratio: [middle, least, most], problem }) => {
+      if (!slice) return [scenario, contestant, `**broken**: ${oneLine(problem)}`];
+      const rate = [fixed(middle, 2), `${fixed(least, 2)}–${fixed(most, 2)}`, thousands(slice.perSecond)];
+      const cost = [fixed(slice.clientCpuUs, 0), fixed(slice.serverCpuUs, 0)];
+      return [scenario, contestant, ...rate, ...cost, fixed(slice.p50Ms, 2), fixed(slice.p99Ms, 2)];
+    }),
+  );
+}
+
+/** The table of urgent jobs before a backlog. */
+export function fairnessTable(rows: readonly Row<FairnessSlice>[]): string {
+  const head = ['scenario', 'contestant', 'high start ms', 'at worst ms', 'jobs/s', 'low %'];
+  return table(
+    head,
+    2,
+    rows.map(({ scenario, contestant, slice, problem }) => {
+      if (!slice) return [scenario, contestant, `**broken**: ${oneLine(problem)}`];
+      const starts = [fixed(slice.highStartMs, 1), fixed(slice.highStartWorstMs, 1)];
+      return [scenario, contestant, ...starts, thousands(slice.perSecond), fixed(slice.lowPercent, 1)];
     }),
   );
 }

@@ -3,6 +3,9 @@ import type { Slice } from './slice.js';
 import { median } from './statistics.js';
 import type { Target } from './suites/targets.js';
 
+/** The figures that targets are about. */
+export type Judged = Pick<Slice, 'perSecond' | 'p99Ms' | 'clientCpuUs'>;
+
 /** What was measured of a target. */
 export interface Verdict {
   readonly target: Target;
@@ -18,16 +21,16 @@ export interface Verdict {
 const NOT_MEASURED = { rival: undefined, ratio: [NaN, NaN, NaN], cpuRatio: NaN, met: undefined } as const;
 
 /** Holds every target against the rows that were measured. */
-export function judge(targets: readonly Target[], rows: readonly Row[]): Verdict[] {
+export function judge(targets: readonly Target[], rows: readonly Row<Judged>[]): Verdict[] {
   return targets.map((target) => {
     const find = (contestant: string) =>
       rows.find((row) => row.scenario === target.scenario && row.contestant === contestant && row.slice);
     const own = find(target.contestant);
     const rivals = target.rivals.map(find).filter((row) => row !== undefined);
     if (!own || rivals.length === 0) return { target, ...NOT_MEASURED };
-    const goodness = (slice: Slice) => (target.measure === 'p99' ? 1 / slice.p99Ms : slice.perSecond);
+    const goodness = (slice: Judged) => (target.measure === 'p99' ? 1 / slice.p99Ms : slice.perSecond);
     const best = rivals.reduce((one, other) => (goodness(other.slice!) > goodness(one.slice!) ? other : one));
-    const perRound = (ratio: (ours: Slice, theirs: Slice) => number) =>
+    const perRound = (ratio: (ours: Judged, theirs: Judged) => number) =>
       own.rounds.map((ours, round) => ratio(ours, best.rounds[round]!));
     const ratios = perRound((ours, theirs) => goodness(ours) / goodness(theirs));
     const middle = median(ratios);

@@ -25,7 +25,7 @@ export class ClientFactory {
 
   create(role: ConnectionRole, overrides: RedisOptions = {}): Redis {
     const client = new Redis({ ...this.#optionsFor(role), ...overrides });
-    if (role === 'blocking' || role === 'subscriber') client.on('close', () => flush(client));
+    if (role === 'worker' || role === 'blocking' || role === 'subscriber') client.on('close', () => flush(client));
     const { retryStrategy } = client.options;
     if (this.options.passwordFile !== undefined && retryStrategy) {
       client.options.retryStrategy = (attempt) => {

@@ -1,7 +1,7 @@
 import type { RedisOptions } from 'ioredis';
 
 /** What a connection is for; each kind fails differently and is set up for it. */
-export type ConnectionRole = 'command' | 'raw' | 'blocking' | 'subscriber';
+export type ConnectionRole = 'command' | 'raw' | 'producer' | 'worker' | 'blocking' | 'subscriber';
 
 export interface Timing {
   /** How long a TCP or TLS connection may take to open. */
@@ -9,6 +9,9 @@ export interface Timing {
   /** How long a socket with a waiting command may stay silent before it is destroyed. */
   readonly socketTimeoutMs: number;
 }
+
+/** Scripts of job queues may run for long, over many jobs; silence for this long is no script any more. */
+const WORKER_SOCKET_TIMEOUT_MS = 3_000;
 
 /**
  * The client's settings for a role. With its defaults ioredis 6 lets a command wait 74 s for a dead server, hangs for
@@ -37,6 +40,11 @@ export function settingsFor(role: ConnectionRole, timing: Timing): RedisOptions 
     };
   }
   if (role === 'raw') return { ...shared, enableOfflineQueue: true, maxRetriesPerRequest: 0 }; // see rawClient
+  if (role === 'producer') {
+    return { ...shared, enableOfflineQueue: true, maxRetriesPerRequest: 0, socketTimeout: timing.socketTimeoutMs }; // see failFast
+  }
   const patient: RedisOptions = { ...shared, enableOfflineQueue: true, maxRetriesPerRequest: null };
+  if (role === 'worker')
+    return { ...patient, socketTimeout: Math.max(WORKER_SOCKET_TIMEOUT_MS, timing.socketTimeoutMs) };
   return role === 'blocking' ? { ...patient, blockingTimeout: 10_000 } : { ...patient, autoResubscribe: false }; // PubSub does, and hears of failures
 }

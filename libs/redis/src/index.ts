@@ -37,6 +37,7 @@ export { methodsOf, resembling, type DecoratedMethod } from './decorated-methods
 
 // Metrics and health, which every lib contributes to
 export { LATENCY_BUCKETS, Metrics } from './metrics.js';
+export type { Counter, Histogram } from './instruments.js';
 export { HealthRegistry, type HealthReport } from './health.registry.js';
 
 // Errors

@@ -4,14 +4,15 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Announcer } from './announcer.js';
 import { Backend } from './backend.js';
-import { internalsOf } from './client-internals.js';
 import { ClientFactory } from './client-factory.js';
 import { ConnectionMetrics, type RedisMetrics } from './connection-metrics.js';
 import type { Commands } from './commands.js';
 import { Deadlines } from './deadlines.js';
 import { DedicatedLanes, type Dedicated } from './dedicated.js';
-import { classifyError, safeMessage } from './error-class.js';
+import { safeMessage } from './error-class.js';
 import { Lane } from './lane.js';
+import { endClient, type LentClient } from './lent-client.js';
+import { LentClients, type JobClientRole } from './lent-clients.js';
 import { OutageWatch } from './outage-watch.js';
 import { probe, probeKey, type ProbeResult } from './probe.js';
 import { PubSub } from './pubsub.js';
@@ -43,7 +44,7 @@ export class RedisConnection {
   readonly #lanes: Record<Direction, Lane> | undefined;
   readonly #watch: OutageWatch | undefined;
   readonly #metrics: ConnectionMetrics;
-  readonly #blocking = new Set<Redis>();
+  readonly #lent: LentClients;
   readonly #dedicated: DedicatedLanes[] = [];
   readonly #trackings: Trackings;
   readonly #beforeClose: (() => Promise<void>)[] = [];
@@ -83,6 +84,7 @@ export class RedisConnection {
     this.pubsub.onGap(({ phase }) => phase === 'lost' && this.#metrics.gap());
     const shared = { keyPrefix, commands, logger, metrics: this.#metrics, clients: this.#clients };
     this.#trackings = new Trackings({ ...shared, pubsub: this.pubsub });
+    this.#lent = new LentClients(name, this.#clients, this.#metrics);
     this.raw = options.client ?? rawClient(name, this.#clients?.create('raw'));
   }
 
@@ -129,11 +131,15 @@ export class RedisConnection {
 
   /** A client for commands that wait on the server, such as BLPOP or XREAD BLOCK; closed with the application. */
   blockingClient(): Redis {
-    if (this.#clients === undefined) return rawClient(this.name, undefined);
-    const client = this.#clients.create('blocking');
-    client.on('error', (error) => this.#metrics.error(classifyError(error)));
-    this.#blocking.add(client);
-    return client;
+    return this.#lent.blocking();
+  }
+
+  /**
+   * A client for a library of job queues, not yet connecting; ended with the application at the latest.
+   * @throws RedisNotConfiguredError without a Redis.
+   */
+  jobClient(role: JobClientRole): LentClient {
+    return this.#lent.job(role);
   }
 
   /**
@@ -178,13 +184,14 @@ export class RedisConnection {
   async close(): Promise<void> {
     await Promise.allSettled(this.#beforeClose.splice(0).map((run) => run()));
     this.#watch?.stop();
-    for (const client of this.#blocking) end(client);
-    if (this.options.client === undefined) end(this.raw);
+    if (this.options.client === undefined) endClient(this.raw);
     const lanes = [
       ...Object.values(this.#lanes ?? {}),
       ...this.#dedicated.flatMap((each) => each.lanes.map(({ lane }) => lane)),
     ];
-    await Promise.all([...lanes, this.#trackings, this.pubsub].map((each) => each.close(CLOSE_DEADLINE_MS)));
+    await Promise.all(
+      [...lanes, this.#trackings, this.pubsub, this.#lent].map((each) => each.close(CLOSE_DEADLINE_MS)),
+    );
   }
 
   #lane(direction: Direction, watch: OutageWatch): Lane {
@@ -237,14 +244,4 @@ export class RedisConnection {
         'Start it, correct REDIS_URL, or set the backend to "auto" to start in memory until it is there.',
     );
   }
-}
-
-/** Disconnects; a client that is between two tries would neither end nor reject what waits. */
-function end(client: Redis): void {
-  const waiting = client.status === 'reconnecting';
-  client.disconnect();
-  if (!waiting) return;
-  const internals = internalsOf(client);
-  internals.setStatus('end');
-  internals.flushQueue(new Error('Connection is closed.'));
 }

@@ -64,6 +64,29 @@ export const variables = z.object({
     expected: oneOf,
     example: 'auto',
   }),
+  QUEUE_BACKEND: noted(z.enum(['auto', 'redis', 'postgres', 'memory']).default('auto'), {
+    description:
+      'Where jobs are kept. `auto`: in Redis when configured, else in the database. `memory`: they are forgotten at the end.',
+    expected: 'to be `auto`, `redis`, `postgres` or `memory`',
+  }),
+  SMTP_URL: noted(z.url({ protocol: /^smtps?$/, hostname: /./ }).optional(), {
+    description: 'The server that sends e-mails. Unset: they are written and not sent.',
+    expected: 'to be a URL that begins with smtp:// or smtps://',
+    secret: true,
+    example: 'smtp://localhost:1025',
+  }),
+  MAIL_FROM: noted(z.email().default('rental@roost.example'), {
+    description: 'The sender of e-mails.',
+    expected: 'to be an e-mail address',
+  }),
+  MAIL_DESK: noted(z.email().default('desk@roost.example'), {
+    description: 'Who gets the daily digest, and the confirmations of bookings that name no address.',
+    expected: 'to be an e-mail address',
+  }),
+  ROLE: noted(z.enum(['web', 'worker', 'all']).default('all'), {
+    description: '`web` answers requests, `worker` runs jobs and answers probes alone, `all` does both.',
+    expected: 'to be `web`, `worker` or `all`',
+  }),
   CATALOGUE_ORIGIN_DELAY_MS: noted(whole(0, 10_000).default(300), {
     description: 'How long the catalogue takes, on purpose, to read cars from the database, in milliseconds.',
     expected: 'to be a whole number of milliseconds from 0 to 10000',

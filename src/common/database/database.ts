@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import type { HealthReport } from '@roost/redis';
 import type { Config } from '../config/index.js';
 import { Availability } from './availability.js';
-import type { Db, Driver } from './driver.js';
+import type { DatabasePlace, Db, Driver } from './driver.js';
 import type { Migration } from './migrations.js';
 import { outageOf } from './outages.js';
 import { PgliteDriver } from './pglite.driver.js';
@@ -51,6 +51,11 @@ export class Database {
       if (outageOf(error) === undefined) throw error;
       this.#availability.learn(error);
     }
+  }
+
+  /** The same database for a library that brings its own connections, or shares the one that there is in this process. */
+  get place(): DatabasePlace {
+    return this.#driver.place;
   }
 
   /** Lost is degraded and not down: what needs no database goes on. */

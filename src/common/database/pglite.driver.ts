@@ -1,20 +1,22 @@
 import type { PGlite, QueryOptions, Results, Transaction } from '@electric-sql/pglite';
+import { FolderLock } from '@roost/queue';
 import { drizzle } from 'drizzle-orm/pglite';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSetupError, DatabaseUnavailableError } from './database.errors.js';
-import type { Db, Driver } from './driver.js';
-import { FolderLock } from './folder-lock.js';
+import type { DatabasePlace, Db, Driver } from './driver.js';
 import { migrate, type Migration } from './migrations.js';
 
 /** Postgres inside this process, for one process alone: kept in a folder, or without one in memory. */
 export class PgliteDriver implements Driver {
   readonly name = 'pglite';
   readonly db: Db;
+  readonly place: DatabasePlace;
   readonly #client: LazyPglite;
 
   constructor(folder: string | undefined, migrations: readonly Migration[], assertAvailable: () => void) {
     this.#client = new LazyPglite(folder, migrations, assertAvailable);
+    this.place = { pglite: () => this.#client.opened(), forgetful: folder === undefined };
     this.db = drizzle(this.#client as unknown as PGlite) as unknown as Db;
   }
 

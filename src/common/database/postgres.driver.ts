@@ -2,7 +2,7 @@ import { drizzle } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
 import { Availability } from './availability.js';
 import { DatabaseSetupError } from './database.errors.js';
-import type { Db, Driver } from './driver.js';
+import type { DatabasePlace, Db, Driver } from './driver.js';
 import { connectionTo, GuardedPool } from './guarded-pool.js';
 import { migrate, type Migration } from './migrations.js';
 import { outageAtConnect, outageOf } from './outages.js';
@@ -15,6 +15,7 @@ const CONNECT_WITHIN_MS = 1_500;
 export class PostgresDriver implements Driver {
   readonly name = 'postgres';
   readonly db: Db;
+  readonly place: DatabasePlace;
   readonly #pool: GuardedPool;
 
   constructor(
@@ -22,6 +23,7 @@ export class PostgresDriver implements Driver {
     private readonly migrations: readonly Migration[],
     availability: Availability,
   ) {
+    this.place = { url };
     this.#pool = new GuardedPool(url, availability);
     this.db = drizzle(this.#pool) as unknown as Db;
   }

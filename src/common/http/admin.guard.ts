@@ -4,18 +4,24 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { CONFIG, type Config } from '../config/index.js';
 import { AdminClosedError, AdminTokenError } from '../errors/index.js';
 
+type AdminConfig = Pick<Config, 'ROOST_ADMIN_TOKEN'>;
+
 /** Lets through who sends the configured `x-admin-token`. Without a configured token nobody passes. */
 @Injectable()
 export class AdminGuard implements CanActivate {
-  constructor(@Inject(CONFIG) private readonly config: Pick<Config, 'ROOST_ADMIN_TOKEN'>) {}
+  constructor(@Inject(CONFIG) private readonly config: AdminConfig) {}
 
   canActivate(context: ExecutionContext): boolean {
-    const token = this.config.ROOST_ADMIN_TOKEN;
-    if (token === undefined) throw new AdminClosedError();
-    const sent = context.switchToHttp().getRequest<{ headers: IncomingHttpHeaders }>().headers['x-admin-token'];
-    if (typeof sent !== 'string' || !equal(sent, token)) throw new AdminTokenError();
+    const { headers } = context.switchToHttp().getRequest<{ headers: IncomingHttpHeaders }>();
+    assertAdmin(headers['x-admin-token'], this.config);
     return true;
   }
+}
+
+/** @throws AdminClosedError without a configured token, AdminTokenError for another one. */
+export function assertAdmin(sent: unknown, { ROOST_ADMIN_TOKEN: token }: AdminConfig): void {
+  if (token === undefined) throw new AdminClosedError();
+  if (typeof sent !== 'string' || !equal(sent, token)) throw new AdminTokenError();
 }
 
 /** Compares digests: they have one length, so that the time taken tells neither length nor content. */

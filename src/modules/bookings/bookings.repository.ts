@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { and, asc, eq, gt, lt } from 'drizzle-orm';
+import { and, asc, eq, gt, gte, lt } from 'drizzle-orm';
 import { Database, sqlStateOf, type Db } from '../../common/database/index.js';
 import { BookingTakenError } from './bookings.errors.js';
 import { bookings } from './bookings.table.js';
@@ -41,5 +41,11 @@ export class BookingsRepository {
   /** Those of one car, in the order of their days. */
   async ofCar(carId: string): Promise<Booking[]> {
     return this.database.db.select(columns).from(bookings).where(eq(bookings.carId, carId)).orderBy(asc(bookings.from));
+  }
+
+  /** Those that were made from one moment to before another, in that order. */
+  async madeBetween(from: Date, to: Date): Promise<Booking[]> {
+    const made = and(gte(bookings.createdAt, from), lt(bookings.createdAt, to));
+    return this.database.db.select(columns).from(bookings).where(made).orderBy(asc(bookings.createdAt));
   }
 }

@@ -20,7 +20,7 @@ const carId = z
 
 /** Which car is wanted, from which day to the day on which it is back. */
 export const bookingRequest = z
-  .object({ carId, from: day, to: day })
+  .object({ carId, from: day, to: day, email: z.email().max(254).optional() })
   .refine(({ from, to }) => from < to, { path: ['to'], error: 'Expected a day after `from`', abort: true })
   .refine(({ from, to }) => Date.parse(to) - Date.parse(from) <= MAX_DAYS * DAY_MS, {
     path: ['to'],
@@ -29,7 +29,10 @@ export const bookingRequest = z
 export type BookingRequest = z.output<typeof bookingRequest>;
 
 /** The answer to it. */
-export const bookingMade = z.object({ id: z.uuid() });
+export const bookingMade = z.object({
+  id: z.uuid(),
+  jobId: z.string().meta({ description: 'Of the e-mail that confirms it: GET /jobs/{jobId}' }),
+});
 export type BookingMade = z.output<typeof bookingMade>;
 
 /** Whose bookings are asked for. */

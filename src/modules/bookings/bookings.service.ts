@@ -1,15 +1,19 @@
 import { Injectable } from '@nestjs/common';
+import { Outbox } from '@roost/queue';
 import { LockService, StaleFenceError, lockKey } from '@roost/lock';
 import { randomUUID } from 'node:crypto';
 import { Database } from '../../common/database/index.js';
 import { InvalidRequestError } from '../../common/errors/index.js';
 import { CARS } from '../catalogue/index.js';
+import { EMAILS, type Confirmation } from '../emails/index.js';
 import { CarUnknownError } from '../quotes/index.js';
 import { BookingTakenError, BookingUnknownError } from './bookings.errors.js';
 import { BookingsRepository } from './bookings.repository.js';
 import type { Booking, BookingMade, BookingRequest } from './bookings.schemas.js';
 
 const UUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i;
+
+const DAY_MS = 86_400_000;
 
 /** Who has which car, and when. */
 @Injectable()
@@ -18,6 +22,7 @@ export class BookingsService {
     private readonly locks: LockService,
     private readonly database: Database,
     private readonly bookings: BookingsRepository,
+    private readonly outbox: Outbox,
   ) {}
 
   /**
@@ -51,15 +56,30 @@ export class BookingsService {
   }
 
   /**
-   * The lock is per car and not per range of days, since ranges that differ may overlap. It keeps callers from meeting in
-   * the database; that two of them never sell the same day is what the fence and the constraint are for.
+   * Those that were made on a day of UTC, in that order.
+   * @param day as YYYY-MM-DD
    */
-  #bookAlone(request: BookingRequest): Promise<BookingMade> {
-    const booking = { ...request, id: randomUUID() };
-    return this.locks.using(lockKey('car', booking.carId), { ttl: '10s', wait: '5s' }, async (lock) => {
-      await lock.transaction(this.database.db, (tx) => this.bookings.add(tx, booking));
-      return { id: booking.id };
-    });
+  madeOn(day: string): Promise<Booking[]> {
+    const from = new Date(`${day}T00:00:00Z`);
+    return this.bookings.madeBetween(from, new Date(from.getTime() + DAY_MS));
+  }
+
+  /**
+   * The lock is per car and not per range of days, since ranges that differ may overlap. It keeps callers from meeting in
+   * the database; that two of them never sell the same day is what the fence and the constraint are for. The e-mail is
+   * written if and only if the booking is committed.
+   */
+  #bookAlone({ email, ...days }: BookingRequest): Promise<BookingMade> {
+    const booking = { ...days, id: randomUUID() };
+    return this.locks.using(lockKey('car', booking.carId), { ttl: '10s', wait: '5s' }, (lock) =>
+      lock.transaction(this.database.db, async (tx) => {
+        await this.bookings.add(tx, booking);
+        const { id: bookingId, ...booked } = booking;
+        const confirmation: Confirmation = { bookingId, ...booked, ...(email !== undefined && { email }) };
+        const job = await this.outbox.add(tx, EMAILS, 'confirm', confirmation);
+        return { id: bookingId, jobId: job.id };
+      }),
+    );
   }
 }
 

@@ -1,1 +1,2 @@
+export { BookingsService } from './bookings.service.js';
 export { bookingsMigrations } from './bookings.table.js';

@@ -1,7 +1,6 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import type { Contestant } from '../contestant.js';
-import type { Writable } from 'node:stream';
-import { CopiedCork } from './corks.js';
+import { cork, CopiedCork } from './corks.js';
 import { COUNT_LUA, COUNT_TTL_MS, openClient } from './command-client.js';
 
 interface WithCount {
@@ -15,7 +14,7 @@ export function ioredis(options: RedisOptions, corked = false): Contestant {
     const client = new Redis(task.redisUrl, { ...options, lazyConnect: true });
     client.defineCommand('count', { numberOfKeys: 1, lua: COUNT_LUA });
     await client.connect();
-    if (corked) cork(client);
+    if (corked) cork(client, new CopiedCork(setImmediate));
     const scripted = client as unknown as WithCount;
     return openClient(
       {
@@ -26,14 +25,5 @@ export function ioredis(options: RedisOptions, corked = false): Contestant {
       },
       task,
     );
-  };
-}
-
-function cork(client: Redis): void {
-  const corker = new CopiedCork(setImmediate);
-  const send = client.sendCommand.bind(client);
-  client.sendCommand = (command, stream) => {
-    corker.hold((client as unknown as { stream?: Writable }).stream);
-    return send(command, stream);
   };
 }

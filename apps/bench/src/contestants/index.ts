@@ -47,6 +47,18 @@ const CONTESTANTS: Readonly<Record<string, () => Promise<Contestant>>> = {
   bentocache: async () => (await import('./cache.bento.js')).bento,
   cacheable: async () => (await import('./cache.cacheable.js')).cacheable,
 
+  // Jobs
+  'Roost JobQueue': async () => (await import('./queue.roost.js')).roostQueue('redis'),
+  'Roost JobQueue, Postgres': async () => (await import('./queue.roost.js')).roostQueue('postgres'),
+  'Roost streams': async () => (await import('./queue.streams.js')).roostStreams,
+  BullMQ: async () => (await import('./queue.bullmq.js')).bullmqRedis('plain'),
+  'BullMQ, options as ours': async () => (await import('./queue.bullmq.js')).bullmqRedis('as ours'),
+  'BullMQ, options as ours, corked': async () => (await import('./queue.bullmq.js')).bullmqRedis('corked'),
+  'BullMQ, Postgres': async () => (await import('./queue.bullmq.js')).bullmqPostgres('plain'),
+  'BullMQ, options as ours, Postgres': async () => (await import('./queue.bullmq.js')).bullmqPostgres('as ours'),
+  'pg-boss': async () => (await import('./queue.pg-boss.js')).pgBoss,
+  'graphile-worker': async () => (await import('./queue.graphile.js')).graphileWorker,
+
   // A NestJS application with one limited route
   'no limiter': async () => (await import('./http.unlimited.js')).unlimited,
   'empty guard': async () => (await import('./http.unlimited.js')).emptyGuard,

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { Pool } from 'pg';
 import type { Contestant } from '../contestant.js';
+import { cpuUsOf } from '../process-cpu.js';
 import { limiterOf, openLimiter } from './limiter.js';
 
 const WINDOW_MS = 3_600_000;
@@ -46,16 +46,4 @@ async function connectAll(pool: Pool): Promise<number[]> {
   );
   for (const client of clients) client.release();
   return answers.map(({ rows }) => rows[0]!.pid);
-}
-
-/** What the kernel has counted for a process, in hundredths of a second; NaN where there is no /proc. */
-function cpuUsOf(pid: number): number {
-  try {
-    // `pid (name) state ppid …`, where the name may hold anything; user and system time are fields 14 and 15.
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return (Number(fields[11]) + Number(fields[12])) * 10_000;
-  } catch {
-    return NaN;
-  }
 }

@@ -48,6 +48,28 @@ export interface BurstScenario {
   readonly processes: number;
 }
 
+/** Jobs that are added or handled, or both; so many in all processes together. */
+export interface JobScenario {
+  readonly title: string;
+  /** What is timed: calls that add jobs, the handling of jobs that wait, both at once, or from adding to the start at a rate. */
+  readonly measures: 'adding' | 'handling' | 'both' | 'rate';
+  /** One process does both, or one adds and another handles. */
+  readonly processes: number;
+  /** How many jobs a process handles at a time. */
+  readonly concurrency: number;
+  /** How many jobs one call adds. @default one, by the method for one */
+  readonly batch?: number;
+  /** Contestants that do not take part. */
+  readonly without?: readonly string[];
+}
+
+/** Urgent jobs before a backlog of others. */
+export interface FairnessScenario {
+  readonly title: string;
+  readonly backlog: number;
+  readonly processes: number;
+}
+
 /** Contestants that are measured by turns, each in as many processes as the scenario has. */
 export interface TeamComparison<Load> {
   readonly about: string;
@@ -78,11 +100,13 @@ export interface Promises {
 export interface Suite {
   readonly name: string;
   readonly about: string;
-  /** Whether one of its contestants counts in PostgreSQL. */
+  /** Whether one of its contestants works in PostgreSQL. */
   readonly postgres?: true;
   readonly comparisons: readonly Comparison[];
   readonly contention?: TeamComparison<ContentionScenario> | undefined;
   readonly bursts?: TeamComparison<BurstScenario> | undefined;
+  readonly jobs?: readonly TeamComparison<JobScenario>[] | undefined;
+  readonly fairness?: TeamComparison<FairnessScenario> | undefined;
   /** Told after what was measured. Those of `rate-limit` and `http` stand in `targets.ts`: they have a section of their own. */
   readonly promises?: Promises;
 }

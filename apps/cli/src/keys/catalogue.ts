@@ -1,4 +1,5 @@
 import { cacheKeys, cacheManagerKeys } from '@roost/cache';
+import { queueKeys } from '@roost/queue';
 import { redisKeys, type KeyDefinition } from '@roost/redis';
 import { rolloutKeys, throttleKeys, throttlerKeys } from '@roost/throttle';
 import { doctorKey } from '../doctor/doctor.keys.js';
@@ -7,6 +8,7 @@ import { doctorKey } from '../doctor/doctor.keys.js';
 export const catalogue: Readonly<Record<string, readonly KeyDefinition[]>> = {
   redis: redisKeys,
   cache: [...cacheKeys, ...cacheManagerKeys],
+  queue: queueKeys,
   throttle: [...throttleKeys, ...throttlerKeys, ...rolloutKeys],
   cli: [doctorKey],
 };

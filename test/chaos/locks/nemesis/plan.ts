@@ -72,7 +72,7 @@ export function laneOf(
   const steps: Step[] = [];
   let round: FaultName[] = [];
   for (let at = 0; names.length > 0;) {
-    if (round.length === 0) round = shuffled(names, random);
+    if (round.length === 0) round = random.shuffled(names);
     const name = round.pop()!;
     const step = {
       afterMs: random.between(400, 1_800),
@@ -85,9 +85,4 @@ export function laneOf(
     steps.push(step);
   }
   return steps;
-}
-
-function shuffled<T>(all: readonly T[], random: Random): T[] {
-  const left = [...all];
-  return Array.from(all, () => left.splice(random.between(0, left.length - 1), 1)[0]!);
 }

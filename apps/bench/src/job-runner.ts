@@ -1,0 +1,57 @@
+import { measureFairness, type FairnessSlice } from './fairness-slice.js';
+import { measureJobs, type JobServers, type JobSlice } from './job-slice.js';
+import { byTurns, SHORTEST_TO_COMPARE, type Row, type RunOptions } from './runner.js';
+import type { FairnessScenario, JobScenario, TeamComparison } from './suites/suite.js';
+import { withTeams } from './teams.js';
+
+const WARM_UP = { title: 'warm-up', measures: 'both', concurrency: 32 } as const;
+
+/** Runs the loads of jobs of a suite, its contestants by turns, each in two processes. */
+export function runJobs(
+  suite: string,
+  comparison: TeamComparison<JobScenario>,
+  servers: JobServers,
+  { rounds, seconds, progress }: RunOptions,
+): Promise<Row<JobSlice>[]> {
+  return withTeams(comparison, async (teams) => {
+    const rows: Row<JobSlice>[] = [];
+    if (seconds >= SHORTEST_TO_COMPARE) {
+      // What is wrong with one will be seen, and told, in the first round.
+      for (const { processes } of teams) {
+        const load = { ...WARM_UP, processes: processes.length };
+        await measureJobs(processes, load, { ...servers, seconds }).catch(() => {});
+      }
+    }
+    for (const scenario of comparison.scenarios) {
+      progress(`${suite}: ${scenario.title}`);
+      const { title, without = [] } = scenario;
+      const taking = teams.filter(({ name }) => !without.includes(name));
+      const measured = byTurns({ title, baseline: comparison.baseline, rounds }, taking, ({ processes }) =>
+        measureJobs(processes, scenario, { ...servers, seconds }),
+      );
+      rows.push(...(await measured));
+    }
+    return rows;
+  });
+}
+
+/** Runs the mixtures of a suite, its contestants by turns. */
+export function runFairness(
+  suite: string,
+  comparison: TeamComparison<FairnessScenario>,
+  servers: JobServers,
+  { rounds, seconds, progress }: RunOptions,
+): Promise<Row<FairnessSlice>[]> {
+  return withTeams(comparison, async (teams) => {
+    const rows: Row<FairnessSlice>[] = [];
+    for (const scenario of comparison.scenarios) {
+      progress(`${suite}: ${scenario.title}`);
+      const turns = { title: scenario.title, baseline: comparison.baseline, rounds };
+      const measured = byTurns(turns, teams, ({ processes }) =>
+        measureFairness(processes, scenario, { ...servers, seconds }),
+      );
+      rows.push(...(await measured));
+    }
+    return rows;
+  });
+}

@@ -1,0 +1,35 @@
+/** The server refuses everybody: connection exceptions, shut down, crashed, starting, read-only after a failover. */
+const LOST = /^(?:08|57P0|25006)/;
+/** It had no connection left, which passes. */
+const FULL = /^53/;
+const NETWORK = /^(?:E[A-Z]{3,}|EAI_[A-Z]+)$/;
+/** node-postgres tells only in words of a connection that broke, or that was not made or did not answer in time. */
+const BROKEN =
+  /^(?:Connection terminated|Connection ended|Client (?:has encountered|was closed)|timeout e|Query read timeout)/;
+
+/** What keeps everybody from Postgres, behind an error: a word, such as an SQLSTATE; undefined when it is a mistake. */
+export function outageOf(error: unknown): string | undefined {
+  if (error instanceof OutageError) return error.reason;
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
+  const word = typeof code === 'string' ? code : '';
+  if (LOST.test(word) || FULL.test(word) || NETWORK.test(word)) return word;
+  const text = String(message);
+  if (/timeout/i.test(text) && BROKEN.test(text)) return 'timeout';
+  return BROKEN.test(text) ? 'connection_lost' : undefined;
+}
+
+/** What a pool rejects with while Postgres cannot be reached, or when it was lost meanwhile. */
+export class OutageError extends Error {
+  override readonly name = 'OutageError';
+  readonly code = 'database_outage';
+
+  constructor(
+    /** One word, such as an SQLSTATE. */
+    readonly reason: string,
+    /** Whether the statement had been sent: then it may have been run. */
+    readonly sent: boolean,
+    options?: { cause?: unknown },
+  ) {
+    super(`Postgres cannot be reached: ${reason}`, options);
+  }
+}

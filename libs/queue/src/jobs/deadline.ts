@@ -1,0 +1,50 @@
+import { classifyError, stops } from '@roost/redis';
+import { QueueClosedError, QueueUnavailableError } from '../queue.errors.js';
+
+/** What a call rejects with that did not settle in time; what it has begun may still happen. */
+export class DeadlineError extends Error {
+  override readonly name = 'DeadlineError';
+
+  constructor(ms: number) {
+    super(`no answer within ${ms} ms`);
+  }
+}
+
+/** Waits for it for so long. What comes later is nobody's any more, an error included. */
+export async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new DeadlineError(ms)), ms);
+  });
+  promise.catch(() => {}); // when it is late nobody listens to it any more
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Asks the store of a queue, which is answered in time. */
+export type Ask = <T>(question: () => Promise<T>) => Promise<T>;
+
+/**
+ * @param trouble why the store is not asked at all.
+ * @throws QueueUnavailableError when it cannot be reached or does not answer in time.
+ */
+export function askWithin(queue: string, ms: number, trouble: () => string | undefined): Ask {
+  return async (question) => {
+    const known = trouble();
+    if (known !== undefined) throw new QueueUnavailableError(queue, known, false);
+    try {
+      return await within(ms, question());
+    } catch (error) {
+      if (error instanceof QueueClosedError || !isOutage(error)) throw error;
+      throw new QueueUnavailableError(queue, (error as Error).message, true, { cause: error });
+    }
+  };
+}
+
+/** Whether an error means that the store could not serve, and not that it was asked for something wrong. */
+export function isOutage(error: unknown): boolean {
+  return error instanceof DeadlineError || stops('write', classifyError(error));
+}

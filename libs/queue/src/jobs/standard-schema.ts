@@ -1,0 +1,31 @@
+/** What is used of a schema that follows https://standardschema.dev: zod, valibot, arktype and others do. */
+export interface StandardSchema<Output = unknown> {
+  readonly '~standard': {
+    readonly version: 1;
+    readonly vendor: string;
+    validate(value: unknown): SchemaResult<Output> | Promise<SchemaResult<Output>>;
+  };
+}
+
+type SchemaResult<Output> =
+  | { readonly value: Output; readonly issues?: undefined }
+  | { readonly issues: readonly SchemaIssue[] };
+
+interface SchemaIssue {
+  readonly message: string;
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+}
+
+/** The value as the schema wants it, or what is wrong with it. */
+export async function check<Output>(
+  schema: StandardSchema<Output>,
+  value: unknown,
+): Promise<{ value: Output } | { problems: readonly string[] }> {
+  const result = await schema['~standard'].validate(value);
+  if (result.issues === undefined) return { value: result.value };
+  return { problems: result.issues.map(({ path, message }) => `${pathOf(path)}: ${message}`) };
+}
+
+function pathOf(path: SchemaIssue['path'] = []): string {
+  return ['data', ...path.map((step) => String(typeof step === 'object' ? step.key : step))].join('.');
+}

@@ -1,0 +1,113 @@
+import { HttpException } from '@nestjs/common';
+import { show } from '@roost/redis';
+import { DelayedError, UnrecoverableError, WaitingError, type Job } from 'bullmq';
+import type { StoredJobOptions } from '../jobs/job.check.js';
+import { check } from '../jobs/standard-schema.js';
+import type { ResolvedQueue } from '../queue.config.js';
+import { JobExpiredError, JobTimeoutError } from '../queue.errors.js';
+import type { KeyGate } from './key-gate.js';
+import type { QueueMetrics } from '../queue.metrics.js';
+import type { RunningJobs } from './running-jobs.js';
+
+/** What handles one job. */
+export type JobBody = (job: Job, signal: AbortSignal) => Promise<unknown>;
+
+export interface JobRunnerParts {
+  readonly running: RunningJobs;
+  readonly metrics: QueueMetrics;
+  readonly now: () => number;
+  /** Undefined for a queue that Roost was not told of. */
+  settingsOf(queue: string): ResolvedQueue | undefined;
+  /** Who counts the jobs of a key, for a queue that has limits per key. */
+  gateOf(queue: string): Promise<KeyGate>;
+}
+
+/** Everything about running a job that is not its handler: expiry, limits, the schema, the timeout, the shutdown. */
+export class JobRunner {
+  constructor(private readonly parts: JobRunnerParts) {}
+
+  /** What BullMQ's worker calls. */
+  async run(job: Job, token: string, lost: AbortSignal | undefined, body: JobBody): Promise<unknown> {
+    const { running, metrics, now } = this.parts;
+    const { expiresAt, timeoutMs, key } = (job.opts as StoredJobOptions).roost ?? {};
+    if (expiresAt !== undefined && now() > expiresAt) throw final(new JobExpiredError(expiresAt));
+    const abort = new AbortController();
+    lost?.addEventListener('abort', () => abort.abort(lost.reason), { once: true });
+    return running.run(job, token, abort, async () => {
+      const release = key === undefined ? undefined : await this.#admit(job, token, key, abort);
+      const endTimer = metrics.started(job, now());
+      try {
+        await this.#checkData(job);
+        return await inTime(timeoutMs, abort, () => body(job, abort.signal));
+      } catch (error) {
+        throw failureOf(error);
+      } finally {
+        endTimer();
+        await release?.();
+      }
+    });
+  }
+
+  /** @throws DelayedError when others of its key come first: the job is tried again later, and has lost no attempt. */
+  async #admit(job: Job, token: string, key: string, abort: AbortController): Promise<(() => Promise<void>) | undefined> {
+    const limits = this.parts.settingsOf(job.queueName)?.perKey;
+    if (limits === undefined) return undefined;
+    const gate = await this.parts.gateOf(job.queueName);
+    const admission = await gate.enter(job, key, limits, (reason) => abort.abort(reason));
+    if ('release' in admission) return () => admission.release();
+    await job.moveToDelayed(this.parts.now() + spread(admission.retryAfterMs, job), token);
+    throw new DelayedError();
+  }
+
+  /** Data may have been stored by an older version, or by somebody else. */
+  async #checkData(job: Job): Promise<void> {
+    const schema = this.parts.settingsOf(job.queueName)?.jobs?.[job.name];
+    if (schema === undefined || schema === true) return;
+    const checked = await check(schema, job.data);
+    if ('problems' in checked) throw new UnrecoverableError(checked.problems.join('; '));
+    job.data = checked.value;
+  }
+}
+
+/** The result of a handler that ends in time. One that does not is told so, and what it returns later is dropped. */
+async function inTime<T>(ms: number | undefined, abort: AbortController, body: () => Promise<T>): Promise<T> {
+  if (ms === undefined) return body();
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const error = new JobTimeoutError(ms);
+      abort.abort(error);
+      reject(error);
+    }, ms);
+  });
+  const result = body();
+  result.catch(() => {}); // when it is late nobody listens to it any more
+  try {
+    return await Promise.race([result, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** What BullMQ is to store: `throw 'text'` would become the reason "null", and a refused input is refused again. */
+function failureOf(error: unknown): Error {
+  if (isSignalOfBullMq(error)) return error;
+  if (!(error instanceof Error)) return new Error(typeof error === 'string' ? error : `thrown: ${show(error)}`);
+  if (error instanceof HttpException && (error.getStatus() === 400 || error.getStatus() === 422)) return final(error);
+  return error;
+}
+
+/** Jobs that are told the same time would all ask again in one moment; who was refused often stays away for longer. */
+function spread(ms: number, { attemptsStarted, attemptsMade }: Job): number {
+  const refusals = Math.max(attemptsStarted - attemptsMade, 0);
+  return Math.ceil(ms * (1 + Math.random() * Math.min(2 ** refusals, 32)));
+}
+
+/** Not to be tried again. */
+export function final(cause: Error): UnrecoverableError {
+  return Object.assign(new UnrecoverableError(cause.message), { cause });
+}
+
+function isSignalOfBullMq(error: unknown): error is Error {
+  return error instanceof DelayedError || error instanceof WaitingError || error instanceof UnrecoverableError;
+}

@@ -1,0 +1,133 @@
+import { WorkerHost, type BullRegistrar } from '@nestjs/bullmq';
+import type { LoggerService } from '@nestjs/common';
+import { Worker, type Job } from 'bullmq';
+import { within } from '../jobs/deadline.js';
+import type { Lend } from '../stores/lent-connection.js';
+import { ConflictingHandlersError } from '../queue.errors.js';
+import type { QueueMetrics } from '../queue.metrics.js';
+import type { QueueEntry } from '../queues.js';
+import { dispatch, type Handlers } from './handlers.js';
+import type { JobRunner } from './job-runner.js';
+import type { RunningJobs } from './running-jobs.js';
+
+const CLOSE_WITHIN_MS = 1_000;
+
+export interface QueueWorkersParts {
+  readonly runner: JobRunner;
+  readonly running: RunningJobs;
+  readonly metrics: QueueMetrics;
+  readonly logger: Pick<LoggerService, 'log' | 'warn' | 'error'>;
+  /** @throws UnregisteredQueueError */
+  entryOf(queue: string): QueueEntry;
+  lend(entry: QueueEntry): Lend;
+  /** Called after each job of a queue. */
+  finished(queue: string): void;
+}
+
+/** The workers of this process: one for each queue that has handlers, and those of `@nestjs/bullmq`. */
+export class QueueWorkers {
+  readonly #workers: Worker[] = [];
+
+  constructor(private readonly parts: QueueWorkersParts) {}
+
+  get count(): number {
+    return this.#workers.length;
+  }
+
+  /**
+   * Starts them. `hosts` are those with `@Processor`, whose workers the registrar makes.
+   * @throws ConflictingHandlersError when both kinds would take jobs of one queue.
+   */
+  start(handlers: Handlers, registrar: BullRegistrar, hosts: () => readonly WorkerHost[]): void {
+    registrar.register();
+    const byHost = new Map<string, string[]>();
+    for (const host of hosts()) {
+      const { worker } = host;
+      this.#follow(worker);
+      byHost.set(worker.name, [...(byHost.get(worker.name) ?? []), host.constructor.name]);
+    }
+    for (const [queue, names] of byHost) {
+      if (names.length > 1) {
+        const message = `Each job of queue "${queue}" goes to one of ${names.join(' and ')}, at random`;
+        this.parts.logger.warn(message, { event: 'queue.conflict', queue });
+      }
+    }
+    for (const [queue, byName] of handlers) {
+      const hosted = byHost.get(queue);
+      if (hosted) throw new ConflictingHandlersError(queue, [...hosted, ...[...byName.values()].map(({ at }) => at)]);
+      this.#follow(this.#worker(queue, dispatch(queue, byName)));
+    }
+  }
+
+  /** Nobody takes a job any more; those that run are told. */
+  async stopTaking(): Promise<void> {
+    await Promise.all(
+      this.#workers.map(async (worker) => {
+        // Told to wait, a worker would still take the job that it is woken for.
+        const stopped = worker.pause(true).then(() => worker.getBackend().disconnectBlocking(false));
+        await within(CLOSE_WITHIN_MS, stopped).catch(() => {}); // a store that is lost: then nobody wakes it either
+      }),
+    );
+    this.parts.running.tell();
+  }
+
+  /** Waits for the jobs that run, gives back what does not end in time, and closes the workers. */
+  async drain(ms: number): Promise<void> {
+    await this.stopTaking();
+    const late = await this.parts.running.drain(ms);
+    if (late > 0) this.parts.logger.warn(`Handed ${late} jobs back`, { event: 'queue.handed-back', jobs: late });
+    await Promise.all(
+      this.#workers.map((worker) => within(CLOSE_WITHIN_MS, worker.close(true)).catch((error: unknown) => this.#report(worker.name, error))),
+    );
+  }
+
+  #worker(queue: string, body: ReturnType<typeof dispatch>): Worker {
+    const entry = this.parts.entryOf(queue);
+    const { concurrency, limiter, lockMs, stalledMs, maxStalledCount } = entry.settings;
+    const process = (job: Job, token?: string, lost?: AbortSignal) => this.parts.runner.run(job, token ?? '', lost, body);
+    return new Worker(queue, process, {
+      ...this.parts.lend(entry),
+      concurrency,
+      ...(limiter && { limiter }),
+      lockDuration: lockMs,
+      stalledInterval: stalledMs,
+      maxStalledCount,
+      runRetryDelay: 1_000,
+    });
+  }
+
+  #follow(worker: Worker): void {
+    const { metrics, finished } = this.parts;
+    const queue = worker.name;
+    this.#workers.push(worker);
+    worker.on('error', (error) => this.#report(queue, error));
+    worker.on('completed', () => {
+      metrics.ended(queue, 'completed');
+      finished(queue);
+    });
+    worker.on('failed', (job, error) => {
+      const dead = job?.finishedOn !== undefined;
+      metrics.ended(queue, dead ? 'dead' : 'failed');
+      if (dead) this.#mourn(job, error);
+      finished(queue);
+    });
+    worker.on('stalled', (id) => {
+      metrics.ended(queue, 'stalled');
+      this.parts.logger.warn(`Job ${id} of "${queue}" is taken from a process that gives no sign of life`, {
+        event: 'queue.stalled',
+        queue,
+        job: id,
+      });
+    });
+  }
+
+  #mourn({ id, name, queueName: queue, attemptsMade }: Job, { message }: Error): void {
+    const text = `Job ${id} (${name}) of "${queue}" is a dead letter after ${attemptsMade} attempts: ${message}`;
+    this.parts.logger.warn(text, { event: 'queue.dead-letter', queue, job: id, name });
+  }
+
+  #report(queue: string, error: unknown): void {
+    const { message, stack } = error as Error;
+    this.parts.logger.error(`A worker of "${queue}": ${message}`, { event: 'queue.worker', queue, stack });
+  }
+}

@@ -1,0 +1,77 @@
+import { WaitingError, type Job } from 'bullmq';
+import { within } from '../jobs/deadline.js';
+import { JobHandedBackError } from '../queue.errors.js';
+
+/** One job that runs in this process. */
+interface Running {
+  readonly job: Job;
+  readonly token: string;
+  readonly abort: AbortController;
+  readonly ended: Promise<unknown>;
+  handedBack: boolean;
+}
+
+const HAND_BACK_WITHIN_MS = 1_000;
+
+/** The jobs that run in this process, until they are done or given back. */
+export class RunningJobs {
+  readonly #running = new Set<Running>();
+  #leaving = false;
+
+  /** Called with what could not be told to the store: the job starts again when its lock has run out. */
+  constructor(private readonly onError: (error: unknown) => void) {}
+
+  get size(): number {
+    return this.#running.size;
+  }
+
+  /**
+   * Runs it with a signal that aborts when this process shuts down. What stops because of that is given back: no attempt
+   * was made.
+   */
+  async run<T>(job: Job, token: string, abort: AbortController, body: () => Promise<T>): Promise<T> {
+    if (this.#leaving) return this.#giveBack(job, token); // taken in the very moment of the shutdown
+    const ended = body();
+    const running: Running = { job, token, abort, ended, handedBack: false };
+    this.#running.add(running);
+    try {
+      return await ended;
+    } catch (error) {
+      if (running.handedBack) throw new WaitingError();
+      if (this.#leaving && abort.signal.aborted) return await this.#giveBack(job, token);
+      throw error;
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+
+  /** Tells all that the process shuts down. */
+  tell(): void {
+    this.#leaving = true;
+    for (const { abort } of this.#running) abort.abort(new JobHandedBackError());
+  }
+
+  /** Waits for so long, and gives back what still runs: another process starts it at once. How many those were. */
+  async drain(ms: number): Promise<number> {
+    this.tell();
+    const all = [...this.#running].map(({ ended }) => ended);
+    await within(ms, Promise.allSettled(all)).catch(() => {}); // what is late is given back below
+    const late = [...this.#running];
+    await Promise.all(
+      late.map(async (running) => {
+        running.handedBack = true;
+        await this.#moveToWait(running.job, running.token);
+      }),
+    );
+    return late.length;
+  }
+
+  async #giveBack(job: Job, token: string): Promise<never> {
+    await this.#moveToWait(job, token);
+    throw new WaitingError();
+  }
+
+  async #moveToWait(job: Job, token: string): Promise<void> {
+    await within(HAND_BACK_WITHIN_MS, job.moveToWait(token)).catch(this.onError);
+  }
+}

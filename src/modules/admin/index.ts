@@ -1,0 +1,1 @@
+export { serveQueueBoard } from './queue-board.js';

@@ -1,0 +1,1 @@
+export { queueOptions } from './jobs.options.js';

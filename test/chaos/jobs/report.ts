@@ -1,0 +1,81 @@
+import { table } from '../results.js';
+import type { Outcome } from './run.js';
+
+const SHOWN = 10;
+
+/** What a run came to, in a few lines. */
+export function tell(outcome: Outcome): string {
+  const { seed, store, seconds, violations, asked, committed, taken, unknown, mails, latency, logs } = outcome;
+  const head = [
+    `seed ${seed} on ${store}: ${violations.length === 0 ? 'ok' : `FAILED (${violations.length})`}`,
+    `${Math.round(seconds)} s, ${asked} requests (${list(outcome.statuses, ' × ')})`,
+    `${committed} bookings, ${taken} refused, ${unknown} unknown; ${mails} e-mails`,
+  ].join('; ');
+  const shown = violations.slice(0, SHOWN).map(({ check, message }) => `  ${check}: ${message}`);
+  return [
+    head,
+    ...shown,
+    ...(logs === undefined ? [] : [`  what the processes printed: ${logs}`]),
+    `  broken: ${list(outcome.faults)}; second e-mails: ${list(outcome.duplicates) || 'none'}`,
+    `  e-mail after ${latency.all.p50} ms (p50), ${latency.all.p99} ms (p99); calm: ${latency.calm.p50}, ${latency.calm.p99} ms`,
+  ].join('\n');
+}
+
+/** Outcomes as a table of RESULTS.md. */
+export function toTable(outcomes: readonly Outcome[]): string {
+  const head = [
+    'jobs in',
+    'seed',
+    'seconds',
+    'requests',
+    'committed',
+    'refused',
+    'unknown',
+    'faults',
+    'e-mails',
+    'second ones',
+    'p50 / p99 calm',
+    'p50 / p99 overall',
+    'violations',
+  ];
+  const rows = outcomes.map((outcome) => {
+    const { store, seed, seconds, asked, committed, taken, unknown, mails, latency, violations } = outcome;
+    const { calm, all } = latency;
+    return [
+      store,
+      seed,
+      Math.round(seconds),
+      asked,
+      committed,
+      taken,
+      unknown,
+      sum(outcome.faults),
+      mails,
+      sum(outcome.duplicates),
+      `${calm.p50} / ${calm.p99} ms`,
+      `${all.p50} / ${all.p99} ms`,
+      violations.length,
+    ].map(String);
+  });
+  return table(head, rows);
+}
+
+/** Behind the table: what was broken, and what explains second e-mails. */
+export function toNotes(outcomes: readonly Outcome[]): string {
+  const lines = outcomes.map(
+    ({ store, seed, faults, duplicates }) =>
+      `- ${store}, seed ${seed}: broken ${list(faults)}; second e-mails after ${list(duplicates) || 'none'}`,
+  );
+  return lines.join('\n');
+}
+
+function list(counts: Readonly<Record<string, number>>, between = ' '): string {
+  return Object.entries(counts)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, count]) => `${name}${between}${count}`)
+    .join(', ');
+}
+
+function sum(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((total, count) => total + count, 0);
+}

@@ -1,0 +1,219 @@
+import { eventually } from '@roost/testing';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Random } from '../random.js';
+import { Clients } from './clients.js';
+import { Deployment, type Store } from './deployment.js';
+import { faults, type Incident } from './faults.js';
+import { judge, type Verdict, type Violation } from './judge.js';
+import { calmWishes, type FaultName, PROCESS_FAULTS, SERVER_FAULTS, stepsOf, wishesOf } from './plan.js';
+import { truthOf, unfinished } from './truth.js';
+
+/** All that a run consists of. */
+export interface RunOptions {
+  readonly seed: number;
+  readonly store: Store;
+  /** How many are made at least while things break. */
+  readonly bookings: number;
+  /** The folder with the built service and worker. */
+  readonly root: string;
+  /** What breaks. @default all that there is */
+  readonly faults?: { readonly servers: readonly FaultName[]; readonly processes: readonly FaultName[] };
+  /** How often each breaks at least. @default 1 */
+  readonly rounds?: number;
+  /** @default 16 */
+  readonly clients?: number;
+  /** How long a client rests between two wishes, in ms. @default 0 */
+  readonly restMs?: number;
+  /** @default 2 */
+  readonly webs?: number;
+  /** @default 2 */
+  readonly workers?: number;
+  /** How many are made when nothing breaks any more. @default 200 */
+  readonly calm?: number;
+  /** How long the last jobs may take, in ms: locks and leases of the dead have to end, and a failed attempt is made again. */
+  readonly settleMs?: number;
+}
+
+/** What a run came to. */
+export interface Outcome extends Verdict {
+  readonly seed: number;
+  readonly store: Store;
+  readonly seconds: number;
+  readonly asked: number;
+  readonly statuses: Readonly<Record<string, number>>;
+  readonly booked: number;
+  readonly taken: number;
+  readonly unknown: number;
+  readonly committed: number;
+  readonly mails: number;
+  readonly faults: Readonly<Record<string, number>>;
+  /** From the beginning of the transaction to the e-mail, in ms. */
+  readonly latency: Readonly<Record<'all' | 'calm', Quantiles>>;
+  /** What the processes printed, when something is wrong. */
+  readonly logs: string | undefined;
+}
+
+export interface Quantiles {
+  readonly p50: number;
+  readonly p99: number;
+}
+
+const SLOWEST_ANSWER_MS = 25;
+const SAMPLE = 50;
+
+/** Lets clients book while servers and processes are killed, waits until all is quiet, and compares. */
+export async function run(options: RunOptions): Promise<Outcome> {
+  const { seed, store, root, webs = 2, workers = 2 } = options;
+  const since = performance.now();
+  const random = new Random(seed + 3);
+  // Some mail servers take their time: then a worker can be killed between a mail and its being noted as done.
+  const answerAfterMs = () => (random.chance(0.5) ? random.between(0, SLOWEST_ANSWER_MS) : 0);
+  const deployment = await Deployment.start({ store, root, webs, workers, answerAfterMs });
+  try {
+    const storm = new Storm(deployment, options);
+    await storm.rage();
+    await settled(deployment, options);
+    const calm = await calmly(deployment, options);
+    const { sink } = deployment;
+    const truth = await truthOf(deployment);
+    const told = [...storm.clients.told, ...calm.told];
+    const verdict = judge({ truth, mails: sink.mails, told, incidents: storm.incidents, store });
+    const odd: Violation[] = [...storm.clients.odd, ...calm.odd, ...(await strangeJobs(deployment, calm))].map(
+      (message) => ({ check: 'odd', message }),
+    );
+    const violations = [...verdict.violations, ...odd];
+    const latencies = latenciesOf(truth.bookings, sink.mails);
+    const outcomes = (name: string) => told.filter(({ outcome }) => outcome === name).length;
+    return {
+      seed,
+      store,
+      seconds: (performance.now() - since) / 1_000,
+      asked: storm.clients.asked + calm.asked,
+      statuses: Object.fromEntries(storm.clients.statuses),
+      booked: outcomes('booked'),
+      taken: outcomes('taken'),
+      unknown: outcomes('unknown'),
+      committed: truth.bookings.length,
+      mails: sink.mails.length,
+      faults: countBy(storm.incidents, ({ name }) => name),
+      latency: {
+        all: quantiles([...latencies.values()]),
+        calm: quantiles(calm.told.flatMap(({ id }) => latencies.get(id!) ?? [])),
+      },
+      ...verdict,
+      violations,
+      logs: violations.length > 0 ? deployment.saveLogs() : undefined,
+    };
+  } finally {
+    await deployment.stop();
+  }
+}
+
+/** What happens until enough was booked and broken. */
+class Storm {
+  readonly incidents: Incident[] = [];
+  readonly clients: Clients;
+  #lanes = 0;
+
+  constructor(
+    private readonly deployment: Deployment,
+    private readonly options: RunOptions,
+  ) {
+    const { clients = 16, restMs = 0 } = options;
+    this.clients = new Clients({ urls: () => deployment.urls, clients, restMs });
+  }
+
+  /** Resolves when everything runs again. */
+  async rage(): Promise<void> {
+    const { seed, store, bookings } = this.options;
+    const all = { servers: SERVER_FAULTS, processes: PROCESS_FAULTS };
+    const { servers, processes } = this.options.faults ?? all;
+    const needsRedis = (name: FaultName) => name.startsWith('redis') || name === 'relay-kill';
+    const possible = (names: readonly FaultName[]) => names.filter((name) => store === 'redis' || !needsRedis(name));
+    const lanes = [servers, processes].map(possible).filter((names) => names.length > 0);
+    this.#lanes = lanes.length;
+    const booked = () => this.clients.booked >= bookings;
+    await Promise.all([
+      this.clients.run(wishesOf(new Random(seed)), () => booked() && this.#lanes === 0),
+      ...lanes.map((names, index) => this.#lane(new Random(seed + 1 + index), names, booked)),
+    ]);
+  }
+
+  async #lane(random: Random, names: readonly FaultName[], booked: () => boolean): Promise<void> {
+    let steps = 0;
+    let open = true;
+    const close = () => {
+      if (open) this.#lanes--;
+      open = false;
+    };
+    for (const step of stepsOf(random, names)) {
+      await sleep(step.afterMs);
+      await faults[step.name](this.deployment, step, (name, target) => {
+        const incident = { name, target, from: Date.now(), until: Infinity };
+        this.incidents.push(incident);
+        return () => void (incident.until = Date.now());
+      });
+      if (++steps >= names.length * (this.options.rounds ?? 1)) {
+        if (booked()) break;
+      }
+    }
+    close();
+  }
+}
+
+/** Waits until nothing is left to do. What is left all the same is judged. */
+async function settled(deployment: Deployment, { settleMs = 150_000 }: RunOptions): Promise<void> {
+  const isDone = async () => unfinished(await truthOf(deployment)) === 0;
+  await eventually(isDone, { within: settleMs, every: 200 }).catch(() => {}); // the judge says what
+}
+
+/** Some more bookings, when nothing is broken: whatever a fault leaves behind shows here. */
+async function calmly(deployment: Deployment, options: RunOptions): Promise<Clients> {
+  const { calm = 200, clients = 16 } = options;
+  const clerks = new Clients({ urls: () => deployment.urls, clients: Math.min(clients, 4), restMs: 20 });
+  await clerks.run(calmWishes(), () => clerks.told.length >= calm);
+  await settled(deployment, options);
+  return clerks;
+}
+
+/** What the service says of a sample of jobs that are done. */
+async function strangeJobs({ urls }: Deployment, { told }: Clients): Promise<string[]> {
+  const states = await Promise.all(
+    told.slice(-SAMPLE).map(async ({ jobId }, index) => {
+      const url = `${urls[index % urls.length]}/jobs/${jobId}`;
+      const said = await fetch(url).then(
+        async (response) => `${response.status} ${((await response.json()) as { state?: string }).state}`,
+        (error: Error) => String(error.cause),
+      );
+      return said === '200 completed' ? [] : [`GET ${url} says ${said}`];
+    }),
+  );
+  return states.flat();
+}
+
+/** By booking: from the beginning of its transaction to its first e-mail, in ms. */
+function latenciesOf(
+  bookings: readonly { readonly id: string; readonly at: number }[],
+  mails: readonly { readonly id: string; readonly at: number }[],
+): Map<string, number> {
+  const first = new Map<string, number>();
+  for (const { id, at } of mails) if (!first.has(id)) first.set(id, at);
+  return new Map(
+    bookings.flatMap(({ id, at }) => {
+      const sent = first.get(`booking-${id}@roost.example`);
+      return sent === undefined ? [] : [[id, sent - at] as const];
+    }),
+  );
+}
+
+function quantiles(all: readonly number[]): Quantiles {
+  const sorted = all.toSorted((a, b) => a - b);
+  const at = (share: number) => Math.round(sorted[Math.floor(sorted.length * share)] ?? 0);
+  return { p50: at(0.5), p99: at(0.99) };
+}
+
+function countBy<T>(all: readonly T[], nameOf: (each: T) => string): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const each of all) counts[nameOf(each)] = (counts[nameOf(each)] ?? 0) + 1;
+  return counts;
+}
