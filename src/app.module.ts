@@ -69,7 +69,12 @@ function connectionBackend({ ROOST_BACKEND, ...features }: Config): Config['ROOS
   if (ROOST_BACKEND !== 'memory') return ROOST_BACKEND;
   const { QUEUE_BACKEND } = features;
   const queue = QUEUE_BACKEND === 'postgres' ? 'memory' : QUEUE_BACKEND;
-  const wanted = [features.CACHE_BACKEND, features.LOCK_BACKEND, features.RATE_LIMIT_BACKEND, queue === 'auto' ? undefined : queue];
+  const wanted = [
+    features.CACHE_BACKEND,
+    features.LOCK_BACKEND,
+    features.RATE_LIMIT_BACKEND,
+    queue === 'auto' ? undefined : queue,
+  ];
   return wanted.find((backend) => backend === 'redis') ?? wanted.find((backend) => backend === 'auto') ?? 'memory';
 }
 

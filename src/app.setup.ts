@@ -5,7 +5,14 @@ import { Backend } from '@roost/redis';
 import { decisionOf } from '@roost/throttle';
 import { CONFIG, type Config } from './common/config/index.js';
 import { ProblemFilter } from './common/errors/index.js';
-import { answerClientError, answerProbesOnly, decodableUrl, requestIdOf, requestSchemaPipe, serveOpenApi } from './common/http/index.js';
+import {
+  answerClientError,
+  answerProbesOnly,
+  decodableUrl,
+  requestIdOf,
+  requestSchemaPipe,
+  serveOpenApi,
+} from './common/http/index.js';
 import { createLogger, logRequests } from './common/logging/index.js';
 import { serveQueueBoard } from './modules/admin/index.js';
 

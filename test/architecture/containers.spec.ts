@@ -89,8 +89,8 @@ describe('docker-compose.yml', () => {
     readonly depends_on?: Record<string, { condition: string }>;
     readonly stop_grace_period?: string;
   }
-  const { services } = parse(read('docker-compose.yml')) as {
-    services: Record<'redis' | 'postgres' | 'service', Service>;
+  const { services } = parse(read('docker-compose.yml'), { merge: true }) as {
+    services: Record<'redis' | 'postgres' | 'service' | 'worker', Service>;
   };
 
   it('keeps what Redis holds: appended to a file, never evicted', () => {
@@ -114,8 +114,19 @@ describe('docker-compose.yml', () => {
     });
   });
 
-  it('gives the service time to drain', () => {
-    expect(Number.parseInt(services.service.stop_grace_period ?? '0', 10)).toBeGreaterThanOrEqual(30);
+  it('runs the jobs in a worker, of the same image and with the same stores, whose probes the image asks', () => {
+    const { service, worker } = services;
+    expect(service.environment?.['ROLE']).toBe('web');
+    expect(worker).toMatchObject({ build: '.', command: ['node', 'apps/worker/dist/main.js'], ports: [] });
+    expect(worker.environment).toEqual({ ...service.environment, ROLE: 'worker', PORT: 3000 });
+    expect(worker.depends_on).toEqual(service.depends_on);
+    expect(exists('apps/worker/src/main.ts')).toBe(true);
+  });
+
+  it('gives the service and its worker time to drain', () => {
+    for (const { stop_grace_period: grace = '0' } of [services.service, services.worker]) {
+      expect(Number.parseInt(grace, 10)).toBeGreaterThanOrEqual(30);
+    }
   });
 
   it('shows the stores to this machine alone', () => {

@@ -2,14 +2,14 @@ import { parseArgs } from 'node:util';
 import { table } from './results.js';
 
 /** What every mutant has. */
-export interface Named {
+interface Named {
   readonly name: string;
   /** What is broken, as a reader of the results wants to know it. */
   readonly what: string;
 }
 
 /** What became of a mutant. */
-export interface Attempt {
+interface Attempt {
   readonly noticed: boolean;
   /** The checks that noticed. */
   readonly by: readonly string[];
@@ -19,7 +19,7 @@ export interface Attempt {
   readonly soundPasses: () => Promise<boolean>;
 }
 
-export interface TrialsOptions<Mutant extends Named> {
+interface TrialsOptions<Mutant extends Named> {
   readonly mutants: readonly Mutant[];
   /** Copies and edits; without a mutant it only copies. Returns what `attempt` starts. */
   readonly make: (mutant: Mutant | undefined) => string;

@@ -1,5 +1,6 @@
 import { startService, type Service } from './service.js';
 
+const uuid = expect.stringMatching(/^[\da-f-]{36}$/);
 const days = { from: '2026-06-10', to: '2026-06-15' };
 
 describe('bookings', () => {
@@ -17,7 +18,7 @@ describe('bookings', () => {
 
   it('books a car, and finds the booking again', async () => {
     const made = await book({ carId: 'car-1', ...days });
-    expect([made.statusCode, made.json()]).toEqual([201, { id: expect.stringMatching(/^[\da-f-]{36}$/) }]);
+    expect([made.statusCode, made.json()]).toEqual([201, { id: uuid, jobId: uuid }]);
     const { id } = made.json();
     const found = await get(`/bookings/${id}`);
     expect([found.statusCode, found.json()]).toEqual([200, { data: { id, carId: 'car-1', ...days } }]);

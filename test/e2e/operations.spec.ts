@@ -48,6 +48,7 @@ describe('admin', () => {
           tiers: { free: '100/1h', starter: '1000/1h', pro: '10000/1h', enterprise: 'unlimited' },
         },
         cache: expect.objectContaining({ cache_hit_rate: expect.any(String), pendingInvalidations: 0 }),
+        health: expect.objectContaining({ queue: expect.objectContaining({ status: 'up' }) }),
       },
     ]);
   });
@@ -180,6 +181,7 @@ describe('OpenAPI', () => {
       'GET /bookings/{id}',
       'GET /catalogue/cars',
       'GET /catalogue/cars/{id}',
+      'GET /jobs/{id}',
       'GET /livez',
       'GET /metrics',
       'GET /readyz',

@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { judgeBounds } from './bounds.js';
+import { oneOfEachKind } from './job-runner.js';
+import { HandledJobs, jobOf, produce, type BenchJob } from './jobs.js';
 import { mergeResults } from './report.js';
 import { median, rotated } from './statistics.js';
 import type { Section } from './contention.js';
@@ -9,6 +11,7 @@ import { suites } from './suites/index.js';
 import { outage } from './suites/outage.js';
 import { lockTargets } from './suites/lock-targets.js';
 import { cacheBounds, cacheTargets } from './suites/cache-targets.js';
+import { queueBounds, queueTargets } from './suites/queue-targets.js';
 import { targets } from './suites/targets.js';
 import type { Row } from './runner.js';
 import type { Slice } from './slice.js';
@@ -31,9 +34,11 @@ describe('npm run bench', () => {
         }
       }
     }
-    for (const { contestants, scenarios } of suites.flatMap(({ contention, bursts }) =>
-      [contention ?? [], bursts ?? []].flat(),
-    )) {
+    const teams = suites.flatMap(({ contention, bursts, fairness, jobs = [] }) => [
+      ...[contention ?? [], bursts ?? [], fairness ?? []].flat(),
+      ...jobs.map((each) => ({ ...each, scenarios: oneOfEachKind(each) })),
+    ]);
+    for (const { contestants, scenarios } of teams) {
       for (const { title } of scenarios) {
         const measured = rows.filter(([, scenario]) => scenario === title).map(([, , contestant]) => contestant);
         expect(measured).toEqual(contestants);
@@ -47,7 +52,7 @@ describe('npm run bench', () => {
       expect([title, ...(row ?? [])]).toHaveLength(10); // found, and held against a rival
     }
 
-    for (const { title } of [...lockTargets, ...cacheBounds]) {
+    for (const { title } of [...lockTargets, ...cacheBounds, ...queueBounds]) {
       const [row] = rows.filter(([, target, met]) => target === title && /^(yes|\*\*no\*\*)$/.test(met ?? ''));
       expect([title, ...(row ?? [])]).toHaveLength(8);
     }
@@ -106,9 +111,9 @@ describe('targets', () => {
   });
 
   it('name scenarios and contestants that there are', () => {
-    for (const { scenario, contestant, rivals } of [...targets, ...cacheTargets]) {
+    for (const { scenario, contestant, rivals } of [...targets, ...cacheTargets, ...queueTargets]) {
       const comparison = suites
-        .flatMap(({ comparisons }) => comparisons)
+        .flatMap(({ comparisons, jobs = [] }) => [...comparisons, ...jobs])
         .find(({ scenarios }) => scenarios.some(({ title }) => title === scenario));
       expect(comparison?.contestants).toEqual(expect.arrayContaining([contestant]));
       expect(rivals.some((rival) => comparison!.contestants.includes(rival))).toBe(true);
@@ -155,6 +160,43 @@ describe('contenders', () => {
     ]);
     expect(verdicts[0]!.measured).toEqual([0.96, 0.9, 1]);
     expect(judgeBounds(lockTargets, [])).toEqual([]);
+  });
+});
+
+describe('jobs', () => {
+  const sink = () => {
+    const calls: BenchJob[][] = [];
+    return {
+      calls,
+      add: (job: BenchJob) => Promise.resolve(calls.push([job])),
+      addAll: (jobs: readonly BenchJob[]) => Promise.resolve(calls.push([...jobs])),
+      numbers: () => calls.flat().map(({ n }) => n),
+    };
+  };
+
+  it('are added once each, one by one, many at once, or at a rate', async () => {
+    const [one, many, steady] = [sink(), sink(), sink()];
+    await produce(one, { from: 5, count: 20, callers: 8 });
+    await produce(many, { from: 0, count: 25, callers: 2, batch: 10, urgency: 'low' });
+    const { startedAtUs, endedAtUs } = await produce(steady, { from: 0, count: 10, callers: 1, perSecond: 500 });
+    expect(one.numbers()).toEqual(Array.from({ length: 20 }, (_, at) => 5 + at));
+    expect(many.calls.map(({ length }) => length)).toEqual([10, 10, 5]);
+    expect(many.calls.flat().every(({ urgency }) => urgency === 'low')).toBe(true);
+    expect(steady.numbers()).toHaveLength(10);
+    expect(endedAtUs - startedAtUs).toBeGreaterThan(16_000);
+    expect(JSON.stringify(jobOf(1_000)).length).toBeGreaterThan(180);
+    expect(JSON.stringify(jobOf(1_000, 'high')).length).toBeLessThan(220);
+  });
+
+  it('are told of from the first that is asked for, and are an error when they are lost or come twice', async () => {
+    const handled = new HandledJobs(0);
+    const come = handled.until(1, 3, 1_000);
+    for (const n of [0, 1, 2]) await handled.handle(jobOf(n));
+    const { count, firstAtUs, lastAtUs } = await come;
+    expect([count, lastAtUs > firstAtUs]).toEqual([3, true]);
+    await expect(handled.until(0, 4, 20)).rejects.toThrow('handled 3 of 4 jobs within 20 ms');
+    await handled.handle(jobOf(2));
+    await expect(handled.until(0, 4, 20)).rejects.toThrow('handled 1 jobs twice');
   });
 });
 

@@ -25,7 +25,7 @@ const STARTS_WITHIN_MS = 10_000;
 /** @throws when an urgent job does not start. */
 export async function mix(jobs: JobSink, handled: HandledJobs, load: Mixture): Promise<MixtureSeen> {
   const startMs: number[] = [];
-  handled.then = ({ urgency, addedAtUs }, startedAtUs) => {
+  handled.onEnd = ({ urgency, addedAtUs }, startedAtUs) => {
     if (urgency === 'high') startMs.push((startedAtUs - addedAtUs) / 1_000);
   };
   let n = load.from;
@@ -40,7 +40,7 @@ export async function mix(jobs: JobSink, handled: HandledJobs, load: Mixture): P
   }
 
   let [highs, lows, running] = [0, 0, true];
-  handled.then = async ({ urgency }) => {
+  handled.onEnd = async ({ urgency }) => {
     if (!running) return;
     if (urgency === 'low') lows++;
     if (urgency !== 'high') return;

@@ -68,7 +68,14 @@ async function adding({ open, processes: [adder], scenario, servers, count, warm
 }
 
 /** A worker that finds all its jobs there. */
-async function handling({ open, processes: [adder, worker], scenario, servers, count, warmUp }: Load): Promise<JobSlice> {
+async function handling({
+  open,
+  processes: [adder, worker],
+  scenario,
+  servers,
+  count,
+  warmUp,
+}: Load): Promise<JobSlice> {
   await open(adder!, 0);
   await adder!.produce({ from: 0, count: warmUp + count, callers: 1, batch: FILL });
   await open(worker!, scenario.concurrency);
@@ -129,7 +136,9 @@ async function emptied(connectionString: string): Promise<void> {
   const client = new Client({ connectionString });
   await client.connect();
   try {
-    await client.query('SET client_min_messages = error; DROP SCHEMA IF EXISTS bullmq, pgboss, graphile_worker CASCADE');
+    await client.query(
+      'SET client_min_messages = error; DROP SCHEMA IF EXISTS bullmq, pgboss, graphile_worker CASCADE',
+    );
   } finally {
     await client.end();
   }
@@ -138,7 +147,10 @@ async function emptied(connectionString: string): Promise<void> {
 /** Reads what was used so far; what it returns tells what was used since then, per job. */
 async function meter(processes: readonly ContestantProcess[], servers: JobServers) {
   const read = async () => {
-    const [redis, ...clients] = await Promise.all([readServer(servers.server), ...processes.map((each) => each.status())]);
+    const [redis, ...clients] = await Promise.all([
+      readServer(servers.server),
+      ...processes.map((each) => each.status()),
+    ]);
     const serverUs = redis.cpuUs + cpuUsOfFamily(servers.postgres.pid);
     return { serverUs, clientUs: clients.reduce((total, { cpuUs }) => total + cpuUs, 0) };
   };

@@ -57,7 +57,10 @@ export function jobOf(n: number, urgency?: Urgency): BenchJob {
 }
 
 /** Adds jobs, and waits until the last is added. */
-export async function produce(jobs: JobSink, { from, count, callers, batch, perSecond, urgency }: Production): Promise<Produced> {
+export async function produce(
+  jobs: JobSink,
+  { from, count, callers, batch, perSecond, urgency }: Production,
+): Promise<Produced> {
   const latencies: number[] = [];
   const timed = async (add: () => Promise<unknown>) => {
     const calledAt = performance.now();
@@ -97,7 +100,7 @@ export class HandledJobs {
   #twice = 0;
   #awaited: { readonly count: number; readonly resolve: () => void } | undefined;
   /** Called at the end of each job. */
-  then: (job: BenchJob, startedAtUs: number) => Promise<void> | void = () => {};
+  onEnd: (job: BenchJob, startedAtUs: number) => Promise<void> | void = () => {};
 
   constructor(private readonly holdMs: number) {}
 
@@ -108,7 +111,7 @@ export class HandledJobs {
     if (this.holdMs > 0) await sleep(this.holdMs);
     if (this.#seen.has(job.n)) this.#twice++;
     this.#seen.add(job.n);
-    await this.then(job, startedAtUs);
+    await this.onEnd(job, startedAtUs);
     this.#doneAtUs.push(machineUs());
     if (this.#awaited && this.#doneAtUs.length >= this.#awaited.count) this.#awaited.resolve();
   }

@@ -1,5 +1,4 @@
-import type { HealthReport } from '@roost/redis';
-import { outsideRequests } from '@roost/redis';
+import { defined, outsideRequests, type HealthReport } from '@roost/redis';
 import { within } from './jobs/deadline.js';
 import type { QueueMetrics, ShownQueue } from './queue.metrics.js';
 import type { QueueEntry, Queues } from './queues.js';
@@ -28,14 +27,19 @@ export class QueueCensus {
     clearInterval(this.#timer);
   }
 
-  /** What was last seen; a store that cannot be reached is told by its own report. */
+  /** What was last seen, the worst of all queues first; a store that cannot be reached is told by its own report. */
   report(): Record<string, unknown> {
-    return Object.fromEntries(
-      [...this.#seen].map(([queue, { counts, oldestMs, driftMs }]) => [
-        queue,
-        { ...counts, oldestWaitingMs: oldestMs, scheduleDriftMs: driftMs },
-      ]),
-    );
+    const seen = [...this.#seen.values()];
+    const queues = [...this.#seen].map(([queue, { counts, oldestMs, driftMs }]) => [
+      queue,
+      { ...counts, oldestWaitingMs: oldestMs, scheduleDriftMs: driftMs },
+    ]);
+    return {
+      failed: seen.reduce((sum, { counts }) => sum + (counts['failed'] ?? 0), 0),
+      oldestWaitingMs: Math.max(0, ...seen.map(({ oldestMs }) => oldestMs)),
+      scheduleDriftMs: Math.max(0, ...seen.map(({ driftMs }) => driftMs)),
+      queues: Object.fromEntries(queues) as unknown,
+    };
   }
 
   async look(): Promise<void> {
@@ -64,15 +68,22 @@ export class QueueCensus {
   }
 }
 
+/** What this process does with queues. */
+interface OwnReport {
+  readonly workers: number;
+  /** Jobs taken from processes that gave no sign of life. */
+  readonly stalled: number;
+  readonly outbox: unknown;
+}
+
 /** What health shows of all queues. */
-export function queueReport(queues: Queues, census: QueueCensus, workers: number, outbox: unknown): HealthReport {
+export function queueReport(queues: Queues, census: QueueCensus, own: OwnReport): HealthReport {
   const troubles = queues.all().flatMap(({ store }) => (store.trouble === undefined ? [] : [store.trouble]));
   return {
     status: troubles.length === 0 ? 'up' : 'degraded',
     reason: troubles[0] ?? null,
     backends: [...new Set(queues.all().map(({ store }) => store.name))],
-    workers,
-    queues: census.report(),
-    ...(outbox !== undefined && { outbox }),
+    ...defined(own),
+    ...census.report(),
   };
 }

@@ -76,7 +76,7 @@ const QUEUE_DEFAULTS = {
   concurrency: 8,
   lockDuration: '30s',
   stalledInterval: '15s',
-  maxStalledCount: 1,
+  maxStalledCount: 3,
   maxDataBytes: 1_000_000,
   fairnessEvery: 10,
 } as const satisfies QueueOptions;

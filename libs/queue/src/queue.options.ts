@@ -56,7 +56,7 @@ export interface QueueOptions {
   readonly lockDuration?: Duration;
   /** How often somebody looks for jobs of processes that died. @default '15s' */
   readonly stalledInterval?: Duration;
-  /** How often a job may be taken from a process that died before it is given up. @default 1 */
+  /** How often a job may be taken from a process that died before it is given up: it may be what kills them. @default 3 */
   readonly maxStalledCount?: number;
   /** The largest data of a job, as JSON in bytes. @default 1000000 */
   readonly maxDataBytes?: number;

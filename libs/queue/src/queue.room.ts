@@ -85,7 +85,8 @@ export class QueueRoom {
   }
 
   report(): HealthReport {
-    return queueReport(this.queues, this.#census, this.#workers.count, this.#waiting.report());
+    const { count: workers, stalled } = this.#workers;
+    return queueReport(this.queues, this.#census, { workers, stalled, outbox: this.#waiting.report() });
   }
 
   /** Takes no job any more; those that run are told. */

@@ -1,5 +1,6 @@
 import { Controller, Get, HttpException, Post, type LoggerService } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
+import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { RedisTimeoutError } from '@roost/redis';
@@ -82,6 +83,15 @@ describe('ProblemFilter', () => {
     expect(
       await problemOf({ url: '/echo', method: 'POST', headers: { 'content-type': 'text/csv' }, payload: 'a' }),
     ).toMatchObject({ status: 415 });
+    expect(errors).toEqual([]);
+  });
+
+  it('leaves the error of a job to its queue', () => {
+    const error = new TypeError('not for HTTP');
+    const filter = new ProblemFilter(app.get(HttpAdapterHost));
+    const host = new ExecutionContextHost([{}, AbortSignal.abort()]);
+    host.setType('job');
+    expect(() => filter.catch(error, host)).toThrow(error);
     expect(errors).toEqual([]);
   });
 });

@@ -14,6 +14,8 @@ export class ProblemFilter implements ExceptionFilter {
   constructor(private readonly host: HttpAdapterHost) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
+    // Nobody waits for an answer: a job fails with what was thrown, and its queue tells of it.
+    if (host.getType<string>() === 'job') throw error;
     const answer = answerTo(error);
     if (answer.unexpected) this.logger.error(error);
     // Who executes the query takes it from here: other fields may have an answer.

@@ -8,6 +8,7 @@ const PROBES = new Set(['/livez', '/readyz', '/startupz', '/metrics']);
 export function answerProbesOnly(server: FastifyInstance): void {
   server.addHook('onRequest', async ({ method, url }, reply) => {
     const [path = ''] = url.split('?');
-    if (!PROBES.has(path)) await sendProblem(reply, new NotFoundException(`Cannot ${method} ${path}: this is a worker`));
+    if (!PROBES.has(path))
+      await sendProblem(reply, new NotFoundException(`Cannot ${method} ${path}: this is a worker`));
   });
 }

@@ -41,6 +41,9 @@ export const adminState = z.object({
     near: z.object({ entries: z.number(), bytes: z.number(), coherent: z.boolean() }),
     pendingInvalidations: z.number(),
   }),
+  health: z
+    .record(z.string(), z.looseObject({ status: z.enum(['up', 'degraded', 'down']) }))
+    .meta({ description: 'What each part tells of itself: of jobs also each queue, of streams each group' }),
 });
 export type AdminState = z.output<typeof adminState>;
 

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { CacheService } from '@roost/cache';
-import { Backend } from '@roost/redis';
+import { Backend, HealthRegistry } from '@roost/redis';
 import { RateLimitRollout } from '@roost/throttle';
 import { CONFIG, VERSION, type Config } from '../../common/config/index.js';
 import { policies, tiers } from '../throttle/index.js';
@@ -13,6 +13,7 @@ export class AdminService {
     private readonly backend: Backend,
     private readonly rollout: RateLimitRollout,
     private readonly cache: CacheService,
+    private readonly health: HealthRegistry,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -29,6 +30,7 @@ export class AdminService {
         tiers,
       },
       cache: this.cache.stats(),
+      health: this.health.reports(),
     };
   }
 }

@@ -1,5 +1,5 @@
 import { Inject } from '@nestjs/common';
-import { JobData, JobHandler, JobSchedule, JobWorker } from '@roost/queue';
+import { CurrentJob, JobData, JobHandler, JobSchedule, JobWorker } from '@roost/queue';
 import { Clock } from '../../common/clock.js';
 import { CONFIG, type Config } from '../../common/config/index.js';
 import { BookingsService } from '../bookings/index.js';
@@ -7,6 +7,11 @@ import { EMAILS, type Confirmation, type Written } from './emails.schemas.js';
 import { Mailer } from './mailer.js';
 
 const DAY_MS = 86_400_000;
+
+/** Of a job that a schedule has added: when it was due. */
+interface Scheduled {
+  readonly opts: { readonly prevMillis?: number };
+}
 
 /** What the service writes to people. */
 @JobWorker(EMAILS)
@@ -29,11 +34,11 @@ export class EmailsJobs {
     });
   }
 
-  /** To the desk, each morning: what was booked the day before. */
+  /** To the desk, each morning: what was booked the day before, also when it is late, or tried again on another day. */
   @JobHandler('digest')
   @JobSchedule('0 8 * * *', { timezone: 'UTC' })
-  async sendDigest(): Promise<Written> {
-    const yesterday = new Date(this.clock.now() - DAY_MS).toISOString().slice(0, 10);
+  async sendDigest(@CurrentJob() { opts }: Scheduled): Promise<Written> {
+    const yesterday = new Date((opts.prevMillis ?? this.clock.now()) - DAY_MS).toISOString().slice(0, 10);
     const made = await this.bookings.madeOn(yesterday);
     return this.mailer.write({
       id: `digest-${yesterday}`,

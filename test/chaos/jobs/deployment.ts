@@ -32,6 +32,9 @@ const STOP_WITHIN_MS = 15_000;
 export class Deployment {
   readonly #members = new Map<string, Member>();
   readonly #ended: { readonly name: string; readonly process: ServiceProcess }[] = [];
+  readonly #doomed = new Set<ServiceProcess>();
+  /** Processes that ended when nobody had killed them, or not well when they were asked to. */
+  readonly odd: string[] = [];
   /** Boots that failed, because a server was gone. */
   failedBoots = 0;
 
@@ -90,12 +93,20 @@ export class Deployment {
   }
 
   async kill(name: string): Promise<void> {
-    this.signal(name, 'SIGKILL');
-    await this.#members.get(name)!.process?.exited;
+    const { process } = this.#members.get(name)!;
+    if (!process) return;
+    this.#doomed.add(process);
+    process.signal('SIGKILL');
+    await process.exited;
   }
 
+  /** Asks a member to end, which it has to do by itself. */
   async terminate(name: string): Promise<void> {
-    await this.#members.get(name)!.process?.stop(STOP_WITHIN_MS);
+    const { process } = this.#members.get(name)!;
+    if (!process) return;
+    this.#doomed.add(process);
+    const { code, signal } = await process.stop(STOP_WITHIN_MS);
+    if (code !== 0) this.odd.push(`${this.lifeOf(name)} was asked to end, and ended with ${code ?? signal}`);
   }
 
   /** Starts a member that does not run, as often as it takes. */
@@ -108,6 +119,7 @@ export class Deployment {
       found.incarnation++;
       try {
         found.process = await this.#launch(name, found.role);
+        this.#watch(this.lifeOf(name), found.process);
       } catch (error) {
         if (performance.now() > until) throw error;
         this.failedBoots++;
@@ -128,9 +140,15 @@ export class Deployment {
   }
 
   async stop(): Promise<void> {
-    await Promise.all([...this.#members.values()].map(async ({ process }) => process?.stop(STOP_WITHIN_MS)));
+    await Promise.all([...this.#members.keys()].map((name) => this.terminate(name)));
     await this.pool.end();
     await Promise.all([this.redis?.stop(), this.postgres.stop(), this.sink.stop()]);
+  }
+
+  #watch(life: string, process: ServiceProcess): void {
+    void process.exited.then(({ code, signal }) => {
+      if (!this.#doomed.has(process)) this.odd.push(`${life} ended by itself, with ${code ?? signal}`);
+    });
   }
 
   #launch(name: string, role: Member['role']): Promise<ServiceProcess> {

@@ -14,9 +14,9 @@ export interface Incident {
 }
 
 /** Remembers what is broken from now on; the function that it returns, when that has ended. */
-export type Break = (name: FaultName, target: string) => () => void;
+type Break = (name: FaultName, target: string) => () => void;
 
-const AIM_WITHIN_MS = 2_000;
+const AIM_WITHIN_MS = 10_000;
 
 type Fault = (deployment: Deployment, step: Step, breaks: Break) => Promise<void>;
 

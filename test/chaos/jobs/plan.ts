@@ -46,11 +46,13 @@ const LASTS: Readonly<Record<FaultName, readonly [least: number, most: number]>>
 /** Faults without end: each once in a shuffled round before any comes again. */
 export function* stepsOf(random: Random, names: readonly FaultName[]): Generator<Step, undefined> {
   if (names.length === 0) return;
+  // Few that follow each other as quickly as many would leave no time in which anything runs.
+  const rarer = Math.max(1, 3 / names.length);
   for (;;) {
     for (const name of random.shuffled(names)) {
       const [least, most] = LASTS[name];
       yield {
-        afterMs: random.between(300, 1_500),
+        afterMs: Math.round(rarer * random.between(300, 1_500)),
         name,
         which: random.between(0, 1),
         lastsMs: random.skewed(least, most),

@@ -53,11 +53,13 @@ export interface Outcome extends Verdict {
   readonly logs: string | undefined;
 }
 
-export interface Quantiles {
+interface Quantiles {
   readonly p50: number;
   readonly p99: number;
 }
 
+/** Elsewhere nothing happens instead: the rest of the plan stays as it is. */
+const NEEDS_REDIS: ReadonlySet<FaultName> = new Set(['redis-kill', 'redis-freeze', 'relay-kill']);
 const SLOWEST_ANSWER_MS = 25;
 const SAMPLE = 50;
 
@@ -78,9 +80,8 @@ export async function run(options: RunOptions): Promise<Outcome> {
     const truth = await truthOf(deployment);
     const told = [...storm.clients.told, ...calm.told];
     const verdict = judge({ truth, mails: sink.mails, told, incidents: storm.incidents, store });
-    const odd: Violation[] = [...storm.clients.odd, ...calm.odd, ...(await strangeJobs(deployment, calm))].map(
-      (message) => ({ check: 'odd', message }),
-    );
+    const strange = [...storm.clients.odd, ...calm.odd, ...(await strangeJobs(deployment, calm)), ...deployment.odd];
+    const odd = strange.map((message): Violation => ({ check: 'odd', message }));
     const violations = [...verdict.violations, ...odd];
     const latencies = latenciesOf(truth.bookings, sink.mails);
     const outcomes = (name: string) => told.filter(({ outcome }) => outcome === name).length;
@@ -125,12 +126,10 @@ class Storm {
 
   /** Resolves when everything runs again. */
   async rage(): Promise<void> {
-    const { seed, store, bookings } = this.options;
+    const { seed, bookings } = this.options;
     const all = { servers: SERVER_FAULTS, processes: PROCESS_FAULTS };
     const { servers, processes } = this.options.faults ?? all;
-    const needsRedis = (name: FaultName) => name.startsWith('redis') || name === 'relay-kill';
-    const possible = (names: readonly FaultName[]) => names.filter((name) => store === 'redis' || !needsRedis(name));
-    const lanes = [servers, processes].map(possible).filter((names) => names.length > 0);
+    const lanes = [servers, processes].filter((names) => names.length > 0);
     this.#lanes = lanes.length;
     const booked = () => this.clients.booked >= bookings;
     await Promise.all([
@@ -140,24 +139,21 @@ class Storm {
   }
 
   async #lane(random: Random, names: readonly FaultName[], booked: () => boolean): Promise<void> {
+    const least = names.length * (this.options.rounds ?? 1);
     let steps = 0;
-    let open = true;
-    const close = () => {
-      if (open) this.#lanes--;
-      open = false;
-    };
     for (const step of stepsOf(random, names)) {
       await sleep(step.afterMs);
-      await faults[step.name](this.deployment, step, (name, target) => {
-        const incident = { name, target, from: Date.now(), until: Infinity };
-        this.incidents.push(incident);
-        return () => void (incident.until = Date.now());
-      });
-      if (++steps >= names.length * (this.options.rounds ?? 1)) {
-        if (booked()) break;
-      }
+      if (this.deployment.redis === undefined && NEEDS_REDIS.has(step.name)) await sleep(step.lastsMs);
+      else await faults[step.name](this.deployment, step, (name, target) => this.#breaks(name, target));
+      if (++steps >= least && booked()) break;
     }
-    close();
+    this.#lanes--;
+  }
+
+  #breaks(name: FaultName, target: string): () => void {
+    const incident = { name, target, from: Date.now(), until: Infinity };
+    this.incidents.push(incident);
+    return () => void (incident.until = Date.now());
   }
 }
 

@@ -3,7 +3,7 @@ import type { Pool } from 'pg';
 import type { Deployment } from './deployment.js';
 
 /** A booking as the database has it. */
-export interface Booking {
+interface Booking {
   readonly id: string;
   /** When its transaction began, by the clock of this machine, in ms. */
   readonly at: number;

@@ -58,7 +58,14 @@ async function open(
   const worker =
     concurrency === 0
       ? undefined
-      : new Worker(QUEUE, ({ data }) => handle(data as BenchJob), { connection: connection(), concurrency }, ...backend);
+      : new Worker(
+          QUEUE,
+          ({ data }) => handle(data as BenchJob),
+          { connection: connection(), concurrency },
+          ...backend,
+        );
+  // It prints what it hears of while it is closed; a job that is lost is told by the load.
+  worker?.on('error', () => undefined);
   await worker?.waitUntilReady();
   const optionsOf = ({ urgency }: BenchJob): JobsOptions => ({
     ...(manner !== 'plain' && { jobId: randomUUID() }),

@@ -1,9 +1,7 @@
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
-import { getJobsToken, JobData, JobHandler, JobWorker, QueueModule, type JobQueue } from '@roost/queue';
+import { getJobsToken, JobData, JobHandler, JobWorker, QueueModule, Queues, type JobQueue } from '@roost/queue';
 import { RedisModule } from '@roost/redis';
-import type { Queue } from 'bullmq';
-import { Queues } from '@roost/queue';
 import type { BenchJob } from '../jobs.js';
 import { QUEUE, queueContestant } from './queue.js';
 
@@ -21,13 +19,16 @@ export function roostQueue(backend: 'redis' | 'postgres') {
     }
     const imports = [
       RedisModule.forRoot(backend === 'redis' ? { url: redisUrl } : {}),
-      QueueModule.forRoot({ ...(backend === 'postgres' && { database: { url: postgresUrl } }), workers: concurrency > 0 }),
+      QueueModule.forRoot({
+        ...(backend === 'postgres' && { database: { url: postgresUrl } }),
+        workers: concurrency > 0,
+      }),
       QueueModule.registerQueue(QUEUE, { concurrency: Math.max(concurrency, 1) }),
     ];
     const module = { module: BenchModule, imports, providers: [Handlers] };
     const app = await NestFactory.createApplicationContext(module, { logger: false });
     const jobs = app.get<JobQueue>(getJobsToken(QUEUE));
-    const queue: Queue = app.get(Queues).get(QUEUE)!.queue;
+    const { queue } = app.get(Queues).get(QUEUE)!;
     const optionsOf = ({ urgency }: BenchJob) => (urgency === undefined ? {} : { priority: urgency });
     return {
       add: (job) => jobs.add('job', job, optionsOf(job)),

@@ -33,5 +33,12 @@ const figure: keyof FairnessSlice = 'highStartWorstMs';
 /** What they have to keep to. */
 export const queueBounds: readonly Bound[] = [roost, `${roost}, Postgres`].map((contestant) => {
   const scenario = 'urgent before 10 000';
-  return { title: `${contestant}: an urgent job starts, ms`, scenario, contestant, bound: 'at most', limit: 100, figure };
+  return {
+    title: `${contestant}: an urgent job starts, ms`,
+    scenario,
+    contestant,
+    bound: 'at most',
+    limit: 100,
+    figure,
+  };
 });

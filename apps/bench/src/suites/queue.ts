@@ -13,7 +13,12 @@ const scenarios = (store: string): JobScenario[] => [
   ...[1, 2].flatMap((processes) =>
     [8, 32].map((concurrency): JobScenario => {
       const where = processes === 1 ? '1 process' : '2 processes';
-      return { title: `${store}: end to end, ${concurrency} at a time, ${where}`, measures: 'both', processes, concurrency };
+      return {
+        title: `${store}: end to end, ${concurrency} at a time, ${where}`,
+        measures: 'both',
+        processes,
+        concurrency,
+      };
     }),
   ),
   { title: `${store}: 200 a second`, measures: 'rate', processes: 2, concurrency: 8 },

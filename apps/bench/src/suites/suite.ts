@@ -59,8 +59,6 @@ export interface JobScenario {
   readonly concurrency: number;
   /** How many jobs one call adds. @default one, by the method for one */
   readonly batch?: number;
-  /** Contestants that do not take part. */
-  readonly without?: readonly string[];
 }
 
 /** Urgent jobs before a backlog of others. */

@@ -256,6 +256,8 @@ export const running: Record<string, Behaviour> = {
     );
     await queue.addBulk(['a', 'b', 'bad'].map((name) => ({ name, data: {} })));
     await bench.ended(queue, 3);
+    const counted = async () => (await queue.getMetrics('failed')).meta.count > 0; // on Postgres a moment later
+    await until(counted);
     const metrics = await Promise.all((['completed', 'failed'] as const).map((type) => queue.getMetrics(type)));
     return metrics.map(({ meta, count }) => [meta.count, count <= 1]);
   },

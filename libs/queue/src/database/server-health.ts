@@ -1,5 +1,5 @@
 import { outsideRequests } from '@roost/redis';
-import { outageOf } from './outage.js';
+import { isLost, outageOf } from './outage.js';
 
 const PROBE_EVERY_MS = 250;
 
@@ -25,7 +25,7 @@ export class ServerHealth {
   /** Judges an error: after one that concerns everybody the server is lost until a probe succeeds. */
   learn(error: unknown): void {
     const trouble = outageOf(error);
-    if (trouble === undefined || this.#trouble !== undefined || this.#stopped) return;
+    if (trouble === undefined || !isLost(trouble) || this.#trouble !== undefined || this.#stopped) return;
     this.#become(trouble);
     this.#probeIn(0); // one broken connection is soon known to be no outage
   }

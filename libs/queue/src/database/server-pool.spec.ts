@@ -54,7 +54,8 @@ describe('a pool of connections to a Postgres server', () => {
 
   it('gives up a statement with its connection when its time has come, and refuses until the server answers', async () => {
     const one = await pool();
-    await one.query('SELECT 1');
+    const pid = async () => (await one.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows[0]!.pid;
+    const before = await pid();
     const troubles: (string | undefined)[] = [];
     one.onTrouble((trouble) => troubles.push(trouble));
     server.freeze();
@@ -64,7 +65,7 @@ describe('a pool of connections to a Postgres server', () => {
     await expect(one.query('SELECT 1')).rejects.toMatchObject({ reason: 'timeout', sent: false });
     server.thaw();
     await eventually(() => one.trouble === undefined, { within: 3_000 });
-    expect((await one.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+    expect(await pid()).not.toBe(before);
     expect(troubles).toEqual(['timeout', undefined]);
   });
 
@@ -72,6 +73,15 @@ describe('a pool of connections to a Postgres server', () => {
     const one = await pool();
     await expect(one.queryWithin(50, 'SELECT pg_sleep(5)')).rejects.toThrow(OutageError);
     await eventually(() => one.trouble === undefined, { within: 500 });
+  });
+
+  it('does not take it for an outage that all connections are in use', async () => {
+    const one = await pool();
+    const inUse = Promise.all(Array.from({ length: 10 }, () => one.query('SELECT pg_sleep(0.4)')));
+    await expect(one.queryWithin(50, 'SELECT 1')).rejects.toMatchObject({ reason: 'busy', sent: false });
+    expect(one.trouble).toBeUndefined();
+    await inUse;
+    expect((await one.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
   });
 
   it('listens again after the server was killed, and says that something may have been missed', async () => {

@@ -132,7 +132,7 @@ export class ServerPool extends EventEmitter implements QueuePool {
     const lent = this.parts.pool.connect();
     lent.then(
       (client) => (late ? client.release() : this.#hear(client)),
-      () => undefined, // the race rejects
+      (error: unknown) => late && this.#health.learn(error), // else the race rejects with it
     );
     try {
       return await Promise.race([lent, deadline]);

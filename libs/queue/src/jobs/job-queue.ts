@@ -119,17 +119,11 @@ export class JobQueue {
 
   /** How a job is doing. */
   async status<Result = unknown>(id: string): Promise<JobStatus<Result>> {
-    // In this order: what is done is read after it was done, with its result.
-    const state = stateOf(await this.ask(() => this.#queue.getJobState(id)));
-    const job = state === 'unknown' ? undefined : await this.#find(id);
-    if (job === undefined) return { state: (await this.pending.has(this.name, id)) ? 'waiting' : 'unknown' };
-    return {
-      state,
-      ...(state === 'completed' && { result: job.returnvalue as Result }),
-      ...(job.failedReason !== undefined && { failedReason: job.failedReason }),
-      attemptsMade: job.attemptsMade,
-      progress: job.progress,
-    };
+    const stored = await this.#statusInStore<Result>(id);
+    if (stored !== undefined) return stored;
+    if (await this.ask(() => this.pending.has(this.name, id))) return { state: 'waiting' };
+    // It may have gone from the outbox to the store since the first look.
+    return (await this.#statusInStore<Result>(id)) ?? { state: 'unknown' };
   }
 
   /** What the handler returned; undefined while there is nothing, or nothing any more. */
@@ -143,7 +137,12 @@ export class JobQueue {
   }
 
   /** A checked job, with the defaults of the queue; used by the outbox as well. */
-  async draft(name: string, data: unknown, options: JobOptions, purpose: 'job' | 'schedule' = 'job'): Promise<JobDraft> {
+  async draft(
+    name: string,
+    data: unknown,
+    options: JobOptions,
+    purpose: 'job' | 'schedule' = 'job',
+  ): Promise<JobDraft> {
     const { jobs, defaults, maxDataBytes } = this.settings;
     if (typeof name !== 'string' || name === '') throw new InvalidJobError([`Expected a name, got ${show(name)}`]);
     const schema = jobs?.[name];
@@ -167,6 +166,20 @@ export class JobQueue {
   async #isAnother({ id, options }: JobDraft): Promise<boolean> {
     const found = await this.#find(id);
     return found !== undefined && nonceOf(found.opts) !== nonceOf(options);
+  }
+
+  async #statusInStore<Result>(id: string): Promise<JobStatus<Result> | undefined> {
+    // In this order: what is done is read after it was done, with its result.
+    const state = stateOf(await this.ask(() => this.#queue.getJobState(id)));
+    const job = state === 'unknown' ? undefined : await this.#find(id);
+    if (job === undefined) return undefined;
+    return {
+      state,
+      ...(state === 'completed' && { result: job.returnvalue as Result }),
+      ...(job.failedReason !== undefined && { failedReason: job.failedReason }),
+      attemptsMade: job.attemptsMade,
+      progress: job.progress,
+    };
   }
 
   async #find(id: string): Promise<Job | undefined> {

@@ -31,7 +31,7 @@ export class Bench {
   }
 
   worker(store: QueueStore, name: string, run: Processor, options: Partial<WorkerOptions> = {}): Worker {
-    const all = { connection: {}, runRetryDelay: 100, ...options };
+    const all = { connection: {}, ...options };
     return this.#kept(new Worker(name, run, all, factoryOf(store)));
   }
 

@@ -116,7 +116,7 @@ describe('jobs in Postgres', () => {
     await server.restart();
     await eventually(() => store.trouble === undefined, { within: 3_000 });
     await queue.add('next', {});
-    await eventually(() => done.length === 2, { within: 5_000 });
+    await eventually(() => done.length === 2, { within: 3_500 });
     expect([calls, done.toSorted()]).toEqual([2, ['long', 'next']]);
   }, 20_000);
 

@@ -27,7 +27,7 @@ export class Patience {
         else reject(new Error('Connection is closed.'));
       };
       const stop = () => (timer ??= setTimeout(settle, GRACE_MS));
-      client.setMaxListeners(0); // one for each command that waits
+      client.setMaxListeners(Infinity); // one for each command that waits; from 0 BullMQ would count down below it
       client.once('ready', settle);
       client.once('end', settle);
       this.#waiting.add(stop);

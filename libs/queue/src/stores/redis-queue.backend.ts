@@ -1,4 +1,5 @@
 import { QueueKeys, RedisQueueBackend, type QueueBaseOptions, type StreamReadRaw } from 'bullmq';
+import { isOutage } from '../jobs/deadline.js';
 import { QueueClosedError } from '../queue.errors.js';
 import { Patience } from './redis-patience.js';
 import { QueueRedisConnection, type LentClient } from './redis-queue.connection.js';
@@ -83,6 +84,16 @@ export class QueueRedisBackend extends RedisQueueBackend {
       this.#blocking?.open();
       await this.#blocking?.whenReady(blockTimeout);
       return null as unknown as StreamReadRaw; // nothing yet, to BullMQ
+    }
+  }
+
+  /** Looked for again after the usual time: BullMQ would sleep for five seconds, which nothing ends. */
+  override async moveStalledJobsToWait(): Promise<string[]> {
+    try {
+      return await super.moveStalledJobsToWait();
+    } catch (error) {
+      if (isOutage(error)) return [];
+      throw error;
     }
   }
 

@@ -126,7 +126,7 @@ describe('jobs in Redis', () => {
     await server.restart();
     await eventually(() => store.trouble === undefined, { within: 5_000 });
     await queue.add('next', {});
-    await eventually(() => done.length === 2, { within: 5_000 });
+    await eventually(() => done.length === 2, { within: 3_500 });
     expect([calls, done.toSorted()]).toEqual([2, ['long', 'next']]);
   }, 20_000);
 

@@ -6,6 +6,8 @@ import type { Ask } from './sql-queue.connection.js';
 const PRODUCER_WITHIN_MS = 1_000;
 /** How long what a worker asks while it is being closed goes on waiting for a database that is lost. */
 const GRACE_MS = 300;
+/** How often what a worker asks may be lost on its way before BullMQ is told. */
+const TRIES = 3;
 
 export interface AskParts {
   readonly pool: QueuePool;
@@ -68,14 +70,14 @@ export function workerAsking({ pool, trouble, onceReady }: AskParts): Asking {
     if (trouble() !== undefined) throw closedError();
   };
   const ask: Ask = async (text, params) => {
-    for (;;) {
+    for (let lost = 0; ;) {
       await ready();
       try {
         return await pool.query(text, params);
       } catch (error) {
         if (!(error instanceof OutageError)) throw error;
-        // What was not sent is sent again. What was sent may have been done: that BullMQ has to judge.
-        if (error.sent || trouble() === undefined) throw closedError(error);
+        // What was sent may have been done. BullMQ asks again as well, after fifteen seconds: the job's token tells it apart.
+        if (error.sent && ++lost === TRIES) throw closedError(error);
       }
     }
   };

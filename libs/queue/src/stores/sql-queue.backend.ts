@@ -4,6 +4,8 @@ import {
   type QueueBaseOptions,
   type StreamReadRaw,
 } from 'bullmq';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isOutage } from '../jobs/deadline.js';
 import type { Asking } from './sql-ask.js';
 import { rangeLikeRedis } from './sql-ranges.js';
 import { SqlQueueConnection } from './sql-queue.connection.js';
@@ -14,6 +16,7 @@ const MAXED_EVERY_MS = 1_000;
 /** and after each event, but not sooner than this. */
 const MAXED_PAUSE_MS = 50;
 const EVENTS_AT_A_TIME = 100;
+const UNSETTLED_PAUSE_MS = 10;
 
 export interface SqlBackendParts {
   readonly queue: string;
@@ -85,17 +88,29 @@ export class SqlQueueBackend extends PostgresQueueBackend {
     this.#wait = wait;
     try {
       const cursor = id === '$' ? (this.#newest ??= await this.#newestEvent()) : id;
-      const events = await this.#eventsAfter(cursor);
-      if (events.length > 0) return [['events', events]];
-      await wait.over;
-      if (this.#stopped) return NOTHING;
-      const later = await this.#eventsAfter(cursor);
-      return later.length > 0 ? [['events', later]] : NOTHING;
+      for (let waited = false; ;) {
+        const { events, more } = await this.#eventsAfter(cursor);
+        if (events.length > 0) return [['events', events]];
+        if (this.#stopped || (waited && !more)) return NOTHING;
+        if (more) await sleep(UNSETTLED_PAUSE_MS);
+        else await wait.over;
+        waited ||= !more;
+      }
     } catch (error) {
       if (this.#stopped || (error as Error).message !== 'Connection is closed.') throw error;
       return NOTHING; // read again at once: BullMQ would sleep for five seconds first
     } finally {
       wait.end();
+    }
+  }
+
+  /** Looked for again after the usual time: BullMQ would sleep for five seconds, which nothing ends. */
+  override async moveStalledJobsToWait(): Promise<string[]> {
+    try {
+      return await super.moveStalledJobsToWait();
+    } catch (error) {
+      if (isOutage(error)) return [];
+      throw error;
     }
   }
 
@@ -154,14 +169,25 @@ export class SqlQueueBackend extends PostgresQueueBackend {
     return rows[0]!.max;
   }
 
-  async #eventsAfter(cursor: string): Promise<[string, string[]][]> {
+  /** @returns `more` when events are there that others, of transactions that have not ended yet, may come before. */
+  async #eventsAfter(cursor: string): Promise<{ events: [string, string[]][]; more: boolean }> {
     const values = [this.queueName, cursor, EVENTS_AT_A_TIME];
-    const { rows } = await this.#parts.asking.ask<{ id: string; event: string; data: object | null }>(EVENTS, values);
-    return rows.map(({ id, event, data }) => [
+    const { rows } = await this.#parts.asking.ask<EventRow>(EVENTS, values);
+    const unsettled = rows.findIndex(({ settled }) => !settled);
+    const told = unsettled === -1 ? rows : rows.slice(0, unsettled);
+    const events = told.map(({ id, event, data }): [string, string[]] => [
       String(id),
       ['event', event, ...Object.entries(data ?? {}).flatMap(([name, value]) => [name, asText(value)])],
     ]);
+    return { events, more: unsettled !== -1 };
   }
+}
+
+interface EventRow {
+  readonly id: string;
+  readonly event: string;
+  readonly data: object | null;
+  readonly settled: boolean;
 }
 
 /** A worker that is told this takes no job. */
@@ -182,7 +208,13 @@ SELECT
 
 const NEWEST_EVENT = 'SELECT COALESCE(MAX(id), 0)::bigint AS max FROM bullmq.event WHERE queue = $1';
 
-const EVENTS = 'SELECT id, event, data FROM bullmq.event WHERE queue = $1 AND id > $2 ORDER BY id LIMIT $3';
+/**
+ * Ids are given before the commit, so that a later one may be seen first; BullMQ's own reader goes past those that come after
+ * it. Settled is what no running transaction can come before: its transaction is older than all of them.
+ */
+const EVENTS = `
+SELECT id, event, data, age(xmin) > age(pg_snapshot_xmin(pg_current_snapshot())::xid) AS settled
+FROM bullmq.event WHERE queue = $1 AND id > $2 ORDER BY id LIMIT $3`;
 
 function asText(value: unknown): string {
   return typeof value === 'string' ? value : String(value);

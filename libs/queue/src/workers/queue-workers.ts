@@ -27,11 +27,17 @@ export interface QueueWorkersParts {
 /** The workers of this process: one for each queue that has handlers, and those of `@nestjs/bullmq`. */
 export class QueueWorkers {
   readonly #workers: Worker[] = [];
+  #stalled = 0;
 
   constructor(private readonly parts: QueueWorkersParts) {}
 
   get count(): number {
     return this.#workers.length;
+  }
+
+  /** How many jobs this process has taken from others that gave no sign of life. */
+  get stalled(): number {
+    return this.#stalled;
   }
 
   /**
@@ -112,6 +118,7 @@ export class QueueWorkers {
       finished(queue);
     });
     worker.on('stalled', (id) => {
+      this.#stalled++;
       metrics.ended(queue, 'stalled');
       this.parts.logger.warn(`Job ${id} of "${queue}" is taken from a process that gives no sign of life`, {
         event: 'queue.stalled',
