@@ -10,12 +10,7 @@ export { Queues, type QueueEntry } from './queues.js';
 
 // Adding jobs
 export { JobQueue, type AddedJob, type NewJob } from './jobs/job-queue.js';
-export {
-  JOB_DEFAULTS,
-  type BackoffOptions,
-  type DeduplicationOptions,
-  type JobOptions,
-} from './jobs/job.options.js';
+export { JOB_DEFAULTS, type BackoffOptions, type DeduplicationOptions, type JobOptions } from './jobs/job.options.js';
 export type { JobState, JobStatus } from './jobs/job-status.js';
 export type { DeadLetter, DeadLetters } from './jobs/dead-letters.js';
 export type { StandardSchema } from './jobs/standard-schema.js';

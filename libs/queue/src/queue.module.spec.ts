@@ -1,5 +1,11 @@
 import { getQueueToken, InjectQueue, OnWorkerEvent, Processor, WorkerHost } from '@nestjs/bullmq';
-import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import {
+  Injectable,
+  type BeforeApplicationShutdown,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+  type OnModuleInit,
+} from '@nestjs/common';
 import { eventually } from '@roost/testing';
 import { Queue, type Job } from 'bullmq';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -110,7 +116,10 @@ class Slow implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShu
 
 eachStore('jobs in an application', (store: StoreUnderTest) => {
   const beds: Bed[] = [];
-  const open = async (providers: readonly unknown[] = [Emails], queues = { emails: { lockDuration: '2s' } } as object) => {
+  const open = async (
+    providers: readonly unknown[] = [Emails],
+    queues = { emails: { lockDuration: '2s' } } as object,
+  ) => {
     const bed = await openBed({ ...store.options(), providers: providers as never, queues: queues as never });
     beds.push(bed);
     return bed;
@@ -136,7 +145,10 @@ eachStore('jobs in an application', (store: StoreUnderTest) => {
   it('run, and tell of their results', async () => {
     const jobs = (await open()).jobs();
     const { id, existed } = await jobs.add('send', { to: 'a@b' });
-    expect([existed, await ended(jobs, id)]).toEqual([false, expect.objectContaining({ state: 'completed', result: { to: 'a@b' } })]);
+    expect([existed, await ended(jobs, id)]).toEqual([
+      false,
+      expect.objectContaining({ state: 'completed', result: { to: 'a@b' } }),
+    ]);
     expect(await jobs.result(id)).toEqual({ to: 'a@b' });
     expect(await jobs.status('never-added')).toEqual({ state: 'unknown' });
   });
@@ -145,7 +157,12 @@ eachStore('jobs in an application', (store: StoreUnderTest) => {
     const jobs = (await open()).jobs();
     const { id } = await jobs.add('fail', {}, { attempts: 3, backoff: { type: 'exponential', delay: 100 } });
     expect(await ended(jobs, id)).toMatchObject({ state: 'completed', result: 'at last' });
-    const attempts = events.map((each) => each.match(/attempt (\d) at (\d+)/)!.slice(1).map(Number));
+    const attempts = events.map((each) =>
+      each
+        .match(/attempt (\d) at (\d+)/)!
+        .slice(1)
+        .map(Number),
+    );
     expect(attempts.map(([made]) => made)).toEqual([0, 1, 2]);
     const [first, second, third] = attempts.map(([, at]) => at!);
     expect(second! - first!).toBeGreaterThanOrEqual(95);
@@ -175,7 +192,9 @@ eachStore('jobs in an application', (store: StoreUnderTest) => {
     const { state, failedReason, attemptsMade } = await ended(jobs, id);
     expect([state, attemptsMade, events]).toEqual(['failed', 1, []]);
     expect(failedReason).toMatch(/^expired/);
-    expect(await jobs.deadLetters.list()).toEqual([expect.objectContaining({ id, failedReason, data: { to: 'nobody' } })]);
+    expect(await jobs.deadLetters.list()).toEqual([
+      expect.objectContaining({ id, failedReason, data: { to: 'nobody' } }),
+    ]);
   });
 
   it('start anew when they are redriven from the dead letters', async () => {
@@ -220,7 +239,9 @@ eachStore('jobs in an application', (store: StoreUnderTest) => {
     await first.app.close();
     expect(events).toEqual(['before shutdown', 'database closed']);
     const queue = second.app.get<Queue>(getQueueToken('emails'));
-    expect((await queue.getJobs(['waiting', 'completed'])).map(({ data }) => data as object)).toContainEqual({ to: 'child' });
+    expect((await queue.getJobs(['waiting', 'completed'])).map(({ data }) => data as object)).toContainEqual({
+      to: 'child',
+    });
   });
 
   it('case 37: wait until the whole application is up', async () => {
@@ -242,7 +263,9 @@ eachStore('jobs in an application', (store: StoreUnderTest) => {
   it('of a schedule end with the last program that declares it', async () => {
     const first = await open([Ticks]);
     await until(async () => (await first.jobs().schedules()).length === 1);
-    expect(await first.jobs().schedules()).toEqual([expect.objectContaining({ id: 'roost.tick', name: 'tick', everyMs: 100 })]);
+    expect(await first.jobs().schedules()).toEqual([
+      expect.objectContaining({ id: 'roost.tick', name: 'tick', everyMs: 100 }),
+    ]);
     await first.app.close();
     const second = await open([Emails]);
     await until(async () => (await second.jobs().schedules()).length === 0);

@@ -59,7 +59,12 @@ const room: FactoryProvider<QueueRoom> = {
 const streams: FactoryProvider<StreamConsumers> = {
   provide: StreamConsumers,
   inject: [QueueConfig, RedisConnections, Metrics, HealthRegistry],
-  useFactory: ({ connection }: QueueConfig, connections: RedisConnections, metrics: Metrics, health: HealthRegistry) => {
+  useFactory: (
+    { connection }: QueueConfig,
+    connections: RedisConnections,
+    metrics: Metrics,
+    health: HealthRegistry,
+  ) => {
     const made = new StreamConsumers({ connections, metrics, connection, logger: new Logger('Streams') });
     health.contribute('streams', () => made.report());
     return made;
@@ -69,7 +74,8 @@ const streams: FactoryProvider<StreamConsumers> = {
 const producer: FactoryProvider<JobStreams> = {
   provide: JobStreams,
   inject: [QueueConfig, RedisConnections],
-  useFactory: ({ connection }: QueueConfig, connections: RedisConnections) => new JobStreams({ connections, connection }),
+  useFactory: ({ connection }: QueueConfig, connections: RedisConnections) =>
+    new JobStreams({ connections, connection }),
 };
 
 /** BullMQ's own module, on our stores; its workers start when we say so. */

@@ -49,7 +49,13 @@ export class QueueRoom {
     const { config, stores, metrics, registry, logger } = parts;
     const now = () => config.clock.now();
     const report = (queue: string, error: unknown) => this.#report(queue, error);
-    this.queues = new Queues({ config, stores, metrics, outbox: () => (this.#waiting.exists ? this.#waiting : undefined), onError: report });
+    this.queues = new Queues({
+      config,
+      stores,
+      metrics,
+      outbox: () => (this.#waiting.exists ? this.#waiting : undefined),
+      onError: report,
+    });
     this.#waiting = new QueueOutbox({ stores, queues: this.queues, registry, logger });
     this.outbox = new Outbox(this.queues, this.#waiting);
     const running = new RunningJobs((error) => report('', error));
@@ -110,7 +116,12 @@ export class QueueRoom {
     await this.#waiting.close();
     // A place that cannot be given back is free when its lease ends.
     await Promise.allSettled(
-      [...this.#gates.values()].map((gate) => within(CLOSE_WITHIN_MS, gate.then((each) => each.close()))),
+      [...this.#gates.values()].map((gate) =>
+        within(
+          CLOSE_WITHIN_MS,
+          gate.then((each) => each.close()),
+        ),
+      ),
     );
     await this.queues.close();
     await this.parts.stores.close();

@@ -76,8 +76,12 @@ export class Queues {
     const outboxOf = () => (mayBeLost(store) ? outbox() : undefined);
     const producer = new JobProducer(queue, store, outboxOf, config.enqueueMs, metrics);
     const ask = askWithin(name, config.enqueueMs, () => troubleOf(store));
-    const jobs = new JobQueue(settings, producer, { has: async (queued, id) => (await outboxOf()?.has(queued, id)) ?? false }, ask, () =>
-      config.clock.now(),
+    const jobs = new JobQueue(
+      settings,
+      producer,
+      { has: async (queued, id) => (await outboxOf()?.has(queued, id)) ?? false },
+      ask,
+      () => config.clock.now(),
     );
     const entry = { settings, store, queue, producer, jobs };
     this.#ready.set(name, entry);

@@ -12,7 +12,8 @@ import { Outcomes } from './outcomes.js';
 const OTHERWISE_ON_POSTGRES: Readonly<Record<string, string>> = {
   'ranges of jobs that are counted from the end': 'a negative start is taken for the beginning',
   'what cannot be done says why': 'a lock that was lost has another message',
-  'data, progress and logs of a job change': 'addJobLog tells how many lines there ever were, and not how many are kept',
+  'data, progress and logs of a job change':
+    'addJobLog tells how many lines there ever were, and not how many are kept',
   'a worker that is told to slow down gives its job back': 'the job then runs behind the others',
   'case 25: whatever is thrown or returned': 'a text that is thrown leaves no reason: handlers of Roost mend it',
   'case 29: a job whose worker is lost runs again, but not for ever': 'a lock that was lost has another message',

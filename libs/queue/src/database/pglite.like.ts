@@ -1,13 +1,13 @@
 import type { PgQueryResult } from 'bullmq';
 
 /** What a statement gives. */
-export interface PgliteResults<R = unknown> {
+interface PgliteResults<R = unknown> {
   readonly rows: R[];
   readonly affectedRows?: number;
 }
 
 /** How values of the result are read, by the number of their type. */
-export interface PgliteQueryOptions {
+interface PgliteQueryOptions {
   readonly parsers?: Record<number, (text: string) => unknown>;
 }
 

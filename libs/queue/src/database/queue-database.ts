@@ -2,7 +2,7 @@ import { InvalidOptionsError } from '@roost/redis';
 import type { PgliteLike } from './pglite.like.js';
 import type { PgPoolLike, QueuePool } from './queue-pool.js';
 
-export type { PgPoolLike, QueuePool } from './queue-pool.js';
+export type { QueuePool } from './queue-pool.js';
 
 /**
  * A Postgres. `url`: a server, on connections of Roost's own. `pool`: a server, on connections of the application, whose

@@ -1,8 +1,9 @@
 import { classifyError, stops } from '@roost/redis';
+import { outageOf } from '../database/outage.js';
 import { QueueClosedError, QueueUnavailableError } from '../queue.errors.js';
 
 /** What a call rejects with that did not settle in time; what it has begun may still happen. */
-export class DeadlineError extends Error {
+class DeadlineError extends Error {
   override readonly name = 'DeadlineError';
 
   constructor(ms: number) {
@@ -44,7 +45,16 @@ export function askWithin(queue: string, ms: number, trouble: () => string | und
   };
 }
 
+/** An SQLSTATE: conflicts, resources, locks and operators, which pass; any other class of them is a mistake. */
+const PASSES = /^(?:08|40|53|55|57)/;
+const SQLSTATE = /^[0-9A-Z]{5}$/;
+
 /** Whether an error means that the store could not serve, and not that it was asked for something wrong. */
 export function isOutage(error: unknown): boolean {
-  return error instanceof DeadlineError || stops('write', classifyError(error));
+  if (error instanceof DeadlineError || error instanceof QueueUnavailableError) return true;
+  if (outageOf(error) !== undefined) return true;
+  const { code } = error as { code?: unknown };
+  if (typeof code === 'number') return false; // what BullMQ's scripts answer
+  if (typeof code === 'string' && SQLSTATE.test(code)) return PASSES.test(code);
+  return stops('write', classifyError(error));
 }

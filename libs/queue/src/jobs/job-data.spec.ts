@@ -3,7 +3,12 @@ import { jsonOf } from './job-data.js';
 
 describe('the data of a job', () => {
   it('arrives as JSON has it', () => {
-    const data = { at: new Date(0), list: [1, 'a', null, true], skipped: undefined, nested: { url: new URL('http://a/') } };
+    const data = {
+      at: new Date(0),
+      list: [1, 'a', null, true],
+      skipped: undefined,
+      nested: { url: new URL('http://a/') },
+    };
     expect(jsonOf(data, 1_000)).toEqual({
       at: '1970-01-01T00:00:00.000Z',
       list: [1, 'a', null, true],

@@ -48,9 +48,12 @@ describe('the options of a job', () => {
     expect(() => checkJobOptions({ repeat: { every: 5 } } as JobOptions)).toThrow(/Use `JobQueue.schedule/);
   });
 
-  it.each(['attemptss', 'debounce', 'jobId', 'removeOnComplete'])('case 19: refuse `%s`, which does not exist', (name) => {
-    expect(() => checkJobOptions({ [name]: 3 } as JobOptions)).toThrow(new RegExp(`no job option \`${name}\``));
-  });
+  it.each(['attemptss', 'debounce', 'jobId', 'removeOnComplete'])(
+    'case 19: refuse `%s`, which does not exist',
+    (name) => {
+      expect(() => checkJobOptions({ [name]: 3 } as JobOptions)).toThrow(new RegExp(`no job option \`${name}\``));
+    },
+  );
 
   it('case 20: refuse a kind of backoff that does not exist', () => {
     expect(problemsOf({ backoff: { type: 'nope', delay: 100 } })).toEqual([

@@ -4,7 +4,7 @@ import { InvalidJobError, UnknownJobOptionError } from '../queue.errors.js';
 import type { BackoffOptions, DeduplicationOptions, JobOptions } from './job.options.js';
 
 /** What BullMQ keeps of a job beside its own options; on every store, under one name. */
-export interface RoostJobOptions {
+interface RoostJobOptions {
   readonly timeoutMs?: number;
   /** Unix time in ms. */
   readonly expiresAt?: number;
@@ -68,7 +68,11 @@ function compile(options: JobOptions, now: number, problems: string[]): StoredJo
   if (key !== undefined && (typeof key !== 'string' || key === '')) {
     problems.push(`Expected \`key\` to be a text, got ${show(key)}`);
   }
-  const roost = defined({ timeoutMs: ms('timeout', options.timeout), expiresAt: expiryOf(options, now, problems), key });
+  const roost = defined({
+    timeoutMs: ms('timeout', options.timeout),
+    expiresAt: expiryOf(options, now, problems),
+    key,
+  });
   const keepFailedMs = ms('keepFailed', options.keepFailed);
   const keepResultMs = options.keepResult === 0 ? 0 : ms('keepResult', options.keepResult);
   return {
@@ -89,9 +93,11 @@ function compile(options: JobOptions, now: number, problems: string[]): StoredJo
 
 /** BullMQ refuses these, or takes them for its own. */
 function checkId(id: unknown, problems: string[]): void {
-  const usable = typeof id === 'string' && id !== '' && id.length <= 256 && !/[:\u0000]/.test(id) && !/^\d+$/.test(id);
-  if (!usable) {
-    problems.push(`Expected \`id\` to be a text of 1 to 256 characters, not all digits, without colons, got ${show(id)}`);
+  const usable = typeof id === 'string' && id !== '' && id.length <= 256 && !/^\d+$/.test(id);
+  if (!usable || id.includes(':') || id.includes('\u0000')) {
+    problems.push(
+      `Expected \`id\` to be a text of 1 to 256 characters, not all digits, without colons, got ${show(id)}`,
+    );
   }
 }
 
@@ -115,7 +121,8 @@ function delayOf(delay: JobOptions['delay'], now: number, problems: string[]): n
 }
 
 function expiryOf({ expiresAt, expiresIn }: JobOptions, now: number, problems: string[]): number | undefined {
-  if (expiresAt !== undefined && expiresIn !== undefined) problems.push('Expected `expiresAt` or `expiresIn`, got both');
+  if (expiresAt !== undefined && expiresIn !== undefined)
+    problems.push('Expected `expiresAt` or `expiresIn`, got both');
   if (expiresAt === undefined) {
     const inMs = duration('expiresIn', expiresIn, problems);
     return inMs === undefined ? undefined : now + inMs;

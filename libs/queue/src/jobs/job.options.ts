@@ -31,7 +31,7 @@ export interface JobOptions {
   /** Adds nothing while another job with the same `deduplication.id` is known. */
   readonly deduplication?: DeduplicationOptions;
   /** How long the job is kept after it was done, with its result; 0 not at all. @default '24h' */
-  readonly keepResult?: Duration | 0;
+  readonly keepResult?: Duration;
   /** How long it is kept among the dead letters after it failed for good. @default '14d' */
   readonly keepFailed?: Duration;
 }

@@ -1,7 +1,7 @@
 import { defineScript } from '@roost/redis';
 import type { Connected } from '@roost/redis/testing';
 import type { PgQueryable } from 'bullmq';
-import type { OpenedKeyLimits } from './key-limits.vectors.js';
+import type { OpenedKeyLimits } from './key-limits-vectors.testbed.js';
 import { MemoryKeyLimits } from './memory-key-limits.js';
 
 export function openMemory(Limits: new (now: () => number) => MemoryKeyLimits = MemoryKeyLimits): OpenedKeyLimits {

@@ -92,7 +92,7 @@ export class Jobs {
 }
 
 /** A logger that keeps what it was told, as events. */
-export function eventLog() {
+function eventLog() {
   const events: Record<string, unknown>[] = [];
   const logger = new Logger();
   logger.log = logger.warn = logger.error = (_: unknown, about: unknown) => void events.push(about as never);

@@ -20,7 +20,13 @@ export class Outbox {
    * statement in it.
    * @throws OutboxUnsupportedError, and what {@link JobQueue.add} says of options and data.
    */
-  async add(tx: unknown, queue: string, name: string, data: unknown = {}, options: JobOptions = {}): Promise<{ id: string }> {
+  async add(
+    tx: unknown,
+    queue: string,
+    name: string,
+    data: unknown = {},
+    options: JobOptions = {},
+  ): Promise<{ id: string }> {
     const entry = this.queues.get(queue);
     if (entry === undefined) {
       throw new OutboxUnsupportedError(`There is no queue ${show(queue)}: register it with QueueModule.registerQueue`);

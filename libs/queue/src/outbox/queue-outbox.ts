@@ -109,7 +109,9 @@ export class QueueOutbox implements Waiting, PendingJobs {
     } catch (error) {
       this.#begun = false;
       if (outageOf(error) === undefined) throw error;
-      this.parts.logger.warn(`The outbox waits for its database: ${(error as Error).message}`, { event: 'outbox.waits' });
+      this.parts.logger.warn(`The outbox waits for its database: ${(error as Error).message}`, {
+        event: 'outbox.waits',
+      });
       const again = () => void this.#begin().catch((failure: unknown) => this.#fail(failure));
       clearTimeout(this.#timer);
       this.#timer = outsideRequests(() => setTimeout(again, RETRY_MS).unref());

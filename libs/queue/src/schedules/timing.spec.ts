@@ -28,8 +28,18 @@ describe('when a schedule adds jobs', () => {
   });
 
   it.each([
-    ['skipped by summer time: right after it', '2027-03-27T12:00:00Z', '2027-03-28T01:30:00.000Z', '2027-03-29T00:30:00.000Z'],
-    ['twice at its end: the first of them', '2026-10-24T12:00:00Z', '2026-10-25T00:30:00.000Z', '2026-10-26T01:30:00.000Z'],
+    [
+      'skipped by summer time: right after it',
+      '2027-03-27T12:00:00Z',
+      '2027-03-28T01:30:00.000Z',
+      '2027-03-29T00:30:00.000Z',
+    ],
+    [
+      'twice at its end: the first of them',
+      '2026-10-24T12:00:00Z',
+      '2026-10-25T00:30:00.000Z',
+      '2026-10-26T01:30:00.000Z',
+    ],
   ])('case 43: half past two in Berlin, %s, once', (_, from, ...expected) => {
     const { pattern, tz } = scheduleOf('a', { cron: '30 2 * * *', timezone: 'Europe/Berlin' });
     const times = CronExpressionParser.parse(pattern!, { tz, currentDate: new Date(from) });

@@ -31,7 +31,7 @@ export interface Schedule {
  */
 export function scheduleOf(id: string, { cron, timezone = 'UTC', every }: Timing): Omit<RepeatOptions, 'key'> {
   const problems: string[] = [];
-  if (typeof id !== 'string' || id === '' || /[:\u0000]/.test(id)) {
+  if (typeof id !== 'string' || id === '' || id.includes(':') || id.includes('\u0000')) {
     problems.push(`Expected the id of a schedule to be a text without colons, got ${show(id)}`);
   }
   if ((cron === undefined) === (every === undefined)) problems.push('Expected either `cron` or `every`');

@@ -1,4 +1,4 @@
-import type { LentClient } from './redis-queue.connection.js';
+import type { LentClient } from './redis-lent.client.js';
 
 /** How long commands of a worker that is being closed go on waiting for a Redis that is lost. */
 const GRACE_MS = 300;

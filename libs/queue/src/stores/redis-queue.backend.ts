@@ -1,8 +1,9 @@
 import { QueueKeys, RedisQueueBackend, type QueueBaseOptions, type StreamReadRaw } from 'bullmq';
 import { isOutage } from '../jobs/deadline.js';
 import { QueueClosedError } from '../queue.errors.js';
+import type { LentClient } from './redis-lent.client.js';
 import { Patience } from './redis-patience.js';
-import { QueueRedisConnection, type LentClient } from './redis-queue.connection.js';
+import { QueueRedisConnection } from './redis-queue.connection.js';
 
 export interface RedisBackendParts {
   readonly queue: string;

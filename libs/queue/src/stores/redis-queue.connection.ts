@@ -1,9 +1,6 @@
-import type { RedisConnection as RoostConnection } from '@roost/redis';
 import { RedisConnection, type RedisClient } from 'bullmq';
+import type { LentClient } from './redis-lent.client.js';
 import type { Patience } from './redis-patience.js';
-
-/** A client of Redis that was lent to a queue. */
-export type LentClient = ReturnType<RoostConnection['jobClient']>;
 
 export interface QueueConnectionParts {
   readonly lent: LentClient;

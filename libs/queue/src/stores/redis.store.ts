@@ -5,7 +5,7 @@ import { QueueSetupError } from '../queue.errors.js';
 import { QueueStore, type StoreFinding } from './queue.store.js';
 import { auditRedis } from './redis-audit.js';
 import { QueueRedisBackend } from './redis-queue.backend.js';
-import type { LentClient } from './redis-queue.connection.js';
+import type { LentClient } from './redis-lent.client.js';
 
 const OPEN_WITHIN_MS = 2_000;
 /** The connection has looked already, and did not find it. */

@@ -89,7 +89,7 @@ class Emails {
 
   @JobHandler('text')
   text() {
-    // oxlint-disable-next-line no-throw-literal -- what others throw
+    // oxlint-disable-next-line typescript/only-throw-error -- what others throw
     throw 'just text';
   }
 }

@@ -62,7 +62,8 @@ export class HandlerExplorer {
   }
 
   #bodyOf(wrapper: InstanceWrapper, type: Type, method: string): JobBody {
-    if (wrapper.isDependencyTreeStatic() && !wrapper.isTransient) return this.#proxy(wrapper.instance as Instance, method);
+    if (wrapper.isDependencyTreeStatic() && !wrapper.isTransient)
+      return this.#proxy(wrapper.instance as Instance, method);
     return async (job, signal) => {
       const context = ContextIdFactory.create();
       this.modules.registerRequestByContextId(job, context);

@@ -49,7 +49,12 @@ export class JobRunner {
   }
 
   /** @throws DelayedError when others of its key come first: the job is tried again later, and has lost no attempt. */
-  async #admit(job: Job, token: string, key: string, abort: AbortController): Promise<(() => Promise<void>) | undefined> {
+  async #admit(
+    job: Job,
+    token: string,
+    key: string,
+    abort: AbortController,
+  ): Promise<(() => Promise<void>) | undefined> {
     const limits = this.parts.settingsOf(job.queueName)?.perKey;
     if (limits === undefined) return undefined;
     const gate = await this.parts.gateOf(job.queueName);

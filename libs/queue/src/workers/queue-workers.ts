@@ -21,7 +21,7 @@ export interface QueueWorkersParts {
   entryOf(queue: string): QueueEntry;
   lend(entry: QueueEntry): Lend;
   /** Called after each job of a queue. */
-  finished(queue: string): void;
+  readonly finished: (queue: string) => void;
 }
 
 /** The workers of this process: one for each queue that has handlers, and those of `@nestjs/bullmq`. */
@@ -83,14 +83,17 @@ export class QueueWorkers {
     const late = await this.parts.running.drain(ms);
     if (late > 0) this.parts.logger.warn(`Handed ${late} jobs back`, { event: 'queue.handed-back', jobs: late });
     await Promise.all(
-      this.#workers.map((worker) => within(CLOSE_WITHIN_MS, worker.close(true)).catch((error: unknown) => this.#report(worker.name, error))),
+      this.#workers.map((worker) =>
+        within(CLOSE_WITHIN_MS, worker.close(true)).catch((error: unknown) => this.#report(worker.name, error)),
+      ),
     );
   }
 
   #worker(queue: string, body: ReturnType<typeof dispatch>): Worker {
     const entry = this.parts.entryOf(queue);
     const { concurrency, limiter, lockMs, stalledMs, maxStalledCount } = entry.settings;
-    const process = (job: Job, token?: string, lost?: AbortSignal) => this.parts.runner.run(job, token ?? '', lost, body);
+    const process = (job: Job, token?: string, lost?: AbortSignal) =>
+      this.parts.runner.run(job, token ?? '', lost, body);
     return new Worker(queue, process, {
       ...this.parts.lend(entry),
       concurrency,

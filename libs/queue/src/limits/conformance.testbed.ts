@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { keyLimitsVectors, type OpenedKeyLimits } from './key-limits.vectors.js';
+import { keyLimitsVectors, type OpenedKeyLimits } from './key-limits-vectors.testbed.js';
 
 /** What all limits per key must do, ours or a stranger's. */
 export function describeKeyLimits(name: string, open: () => OpenedKeyLimits | Promise<OpenedKeyLimits>): void {
