@@ -109,7 +109,7 @@ describe.each([...libs, ...apps])('%s', (workspace) => {
     readonly peerDependencies?: Record<string, string>;
   }
   const code = sources(`${workspace}/src`)
-    .filter((path) => !isSpec(path))
+    .filter((path) => !isSpec(path) && !path.endsWith('.testbed.ts'))
     .map((path) => withoutComments(read(path)));
   const imports = code.flatMap((text) => [...text.matchAll(/\b(?:from|import) '@roost\/([\w-]+)/g)]);
   const imported = [...new Set(imports.map(([, lib = '']) => lib))];

@@ -8,7 +8,7 @@ import { makeMutant, type Edit } from './mutant.js';
 
 /** A short run of `npm run chaos:jobs`; the long one, and all mutants that it has to notice, run by command. */
 describe('jobs while servers and processes are killed', () => {
-  const short = { seed: 1, store: 'redis', calm: 20, clients: 8, restMs: 20, settleMs: 15_000 } as const;
+  const short = { seed: 1, store: 'redis', calm: 20, clients: 8, restMs: 100, settleMs: 15_000 } as const;
 
   beforeAll(() => {
     if (!existsSync('dist/main.js')) throw new Error('run "npm run build" first');
@@ -30,13 +30,15 @@ describe('jobs while servers and processes are killed', () => {
     ]);
   }, 90_000);
 
-  it.each(mutants.filter(({ name }) => name === 'm1'))(
-    '45: notices $name: $what',
-    async ({ name, edits, faults }) => {
-      const { violations } = await play(name, edits, { ...short, webs: 1, workers: 1, bookings: 50, calm: 5, faults });
-      expect(new Set(violations.map(({ check }) => check))).toEqual(new Set(['lost']));
+  // The one that needs no fault, but only two who want the same car: it is quick.
+  it.each(mutants.filter(({ name }) => name === 'm3'))(
+    '9: notices $name: $what',
+    async ({ name, edits }) => {
+      const few = { ...short, webs: 1, workers: 1, restMs: 20, bookings: 100, calm: 5 };
+      const { violations } = await play(name, edits, { ...few, faults: { servers: [], processes: [] } });
+      expect(new Set(violations.map(({ check }) => check))).toEqual(new Set(['phantom']));
     },
-    90_000,
+    60_000,
   );
 
   function play(name: string, edits: readonly Edit[], options: Omit<RunOptions, 'root'>) {

@@ -76,7 +76,11 @@ describe('Redis is there and does not serve', () => {
 
 describe('Redis takes no more clients', () => {
   it('T16 a further instance starts on memory, and takes Redis up when there is room', async () => {
-    const fleet = await Fleet.start({ instances: 1, redis: { args: ['--maxclients', '7'] } });
+    const fleet = await Fleet.start({
+      instances: 1,
+      env: { QUEUE_BACKEND: 'memory' },
+      redis: { args: ['--maxclients', '7'] },
+    });
     const service = await fleet.add();
     expect(await ready(service)).toMatchObject({ status: 'degraded', details: { redis: { current: 'memory' } } });
     expect((await ask(service, 'pro-1')).status).toBe(200);

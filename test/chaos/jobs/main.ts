@@ -1,13 +1,12 @@
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { makeMutant } from '../mutant.js';
 import type { Store } from './deployment.js';
 import { tell, toNotes, toTable } from './report.js';
 import { results } from './results.js';
 import { type Outcome, run } from './run.js';
 
 const USAGE = 'Usage: npm run chaos:jobs -- [--bookings 1000] [--seeds 1,2,3] [--stores redis,postgres] [--write]';
-/** The project: the built file lies in test/chaos/dist/jobs. */
-const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 const STORES: readonly string[] = ['redis', 'postgres'] satisfies Store[];
 
 async function main(args: string[]): Promise<void> {
@@ -26,11 +25,13 @@ async function main(args: string[]): Promise<void> {
   const right = bookings > 0 && seeds.every(Number.isSafeInteger) && stores.every((name) => STORES.includes(name));
   if (!right) throw new Error(USAGE);
 
+  // A copy: a build in the middle of a long run would otherwise mix two versions.
+  const root = join(makeMutant({ lib: 'queue', name: 'none', edits: [], service: true }), '..');
   const outcomes: Outcome[] = [];
   for (const store of stores) {
     for (const seed of seeds) {
       process.stderr.write(`seed ${seed} on ${store}: ${bookings} bookings …\n`);
-      const outcome = await run({ seed, store: store as Store, bookings, root: ROOT });
+      const outcome = await run({ seed, store: store as Store, bookings, root });
       process.stdout.write(`${tell(outcome)}\n`);
       outcomes.push(outcome);
     }

@@ -31,7 +31,7 @@ export interface Truth {
 
 /** Reads the outbox first: what leaves it meanwhile is then found among the jobs. */
 export async function truthOf({ pool, redis }: Deployment): Promise<Truth> {
-  const waiting = await pool.query<{ id: string }>('SELECT id FROM roost_queue.outbox');
+  const waiting = redis === undefined ? [] : await idsInOutbox(pool);
   const jobs = redis === undefined ? await jobsInPostgres(pool) : await jobsInRedis(redis);
   const bookings = await pool.query<{ id: string; at: string }>(
     'SELECT id, extract(epoch FROM created_at) * 1000 AS at FROM bookings',
@@ -39,13 +39,18 @@ export async function truthOf({ pool, redis }: Deployment): Promise<Truth> {
   return {
     bookings: bookings.rows.map(({ id, at }) => ({ id, at: Number(at) })),
     jobs,
-    waiting: waiting.rows.map(({ id }) => id),
+    waiting,
   };
 }
 
 /** How much is still to be done. */
 export function unfinished({ jobs, waiting }: Truth): number {
   return waiting.length + jobs.filter(({ completed, failure }) => !completed && failure === undefined).length;
+}
+
+async function idsInOutbox(pool: Pool): Promise<string[]> {
+  const { rows } = await pool.query<{ id: string }>('SELECT id FROM roost_queue.outbox');
+  return rows.map(({ id }) => id);
 }
 
 /** All of them in one step, else it would take a question for each. */

@@ -1,6 +1,7 @@
 import { adding } from './adding.behaviours.js';
 import type { Behaviour } from './bench.js';
 import { deduplication } from './deduplication.behaviours.js';
+import { ending } from './ending.behaviours.js';
 import { events } from './events.behaviours.js';
 import { flows } from './flows.behaviours.js';
 import { maintenance } from './maintenance.behaviours.js';
@@ -11,6 +12,7 @@ import { schedulers } from './schedulers.behaviours.js';
 export const behaviours: Readonly<Record<string, Behaviour>> = {
   ...adding,
   ...running,
+  ...ending,
   ...events,
   ...deduplication,
   ...flows,

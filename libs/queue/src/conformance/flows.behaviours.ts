@@ -1,6 +1,7 @@
-import { WaitingChildrenError, type FlowJob, type JobNode, type JobsOptions, type Queue } from 'bullmq';
-import { failure, look, until, type Behaviour, type Bench } from './bench.js';
+import { WaitingChildrenError, type JobsOptions } from 'bullmq';
+import { failure, look, until, type Behaviour } from './bench.js';
 import { listen } from './events.behaviours.js';
+import { add, child, dependenciesOf, outcome, shape, sorted } from './flow-trees.js';
 
 /** Jobs that wait for others. */
 export const flows: Record<string, Behaviour> = {
@@ -203,14 +204,6 @@ export const flows: Record<string, Behaviour> = {
   },
 };
 
-function child(bench: Bench, name: string, opts: JobsOptions = {}): FlowJob {
-  return { name, queueName: bench.nameOf('children'), data: {}, opts: { ...opts, jobId: name } as never };
-}
-
-function add(bench: Bench, children: FlowJob[], jobId = 'p'): Promise<JobNode> {
-  return bench.flows().add({ name: 'parent', queueName: bench.nameOf('parents'), opts: { jobId }, children });
-}
-
 /** One child fails and one does not end before. */
 function failing(opts: JobsOptions): Behaviour {
   return async (bench) => {
@@ -238,24 +231,4 @@ function failing(opts: JobsOptions): Behaviour {
     if (lives || opts.ignoreDependencyOnFailure || opts.removeDependencyOnFailure) await bench.ended(parents, 1);
     return { early, late: await outcome(parents, job), child: await look(children, 'bad') };
   };
-}
-
-async function outcome(parents: Queue, job: JobNode['job']): Promise<unknown> {
-  return [await look(parents, job.id), await dependenciesOf(job), await job.getDependenciesCount()];
-}
-
-async function dependenciesOf(job: JobNode['job']): Promise<unknown> {
-  const { unprocessed, ...rest } = await job.getDependencies();
-  return { ...rest, unprocessed: unprocessed?.toSorted() };
-}
-
-function shape({ job, children = [] }: JobNode): unknown {
-  return {
-    id: job.id,
-    children: children.map(shape).toSorted((a, b) => JSON.stringify(a).localeCompare(JSON.stringify(b))),
-  };
-}
-
-function sorted(items: { id: string }[]): unknown {
-  return items.toSorted((a, b) => a.id.localeCompare(b.id));
 }
