@@ -165,9 +165,13 @@ describe('jobs of the service', () => {
   });
 });
 
-describe('a service without an admin token', () => {
-  it('has a closed board, whatever is sent', async () => {
-    const { app } = await startService({ ROLE: 'web' });
+describe('a service with little configured', () => {
+  let service: Service;
+
+  afterEach(() => service.app.close());
+
+  it('has a closed board without an admin token, whatever is sent', async () => {
+    const { app } = (service = await startService({ ROLE: 'web' }));
     for (const headers of [{}, { 'x-admin-token': 'undefined' }, { authorization: 'Basic eDp1bmRlZmluZWQ=' }]) {
       for (const url of ['/admin/queues', '/admin/queues/api/queues', '/admin/%71ueues']) {
         const answer = await app.inject({ url, headers });
@@ -175,13 +179,9 @@ describe('a service without an admin token', () => {
         expect(answer.headers).not.toHaveProperty('www-authenticate');
       }
     }
-    await app.close();
   });
-});
-
-describe('a service in one role', () => {
   it('answers nothing but probes as a worker, and warns that nobody else sees its jobs', async () => {
-    const { app, lines } = await startService({ ROLE: 'worker', ROOST_ADMIN_TOKEN: TOKEN });
+    const { app, lines } = (service = await startService({ ROLE: 'worker', ROOST_ADMIN_TOKEN: TOKEN }));
     for (const url of ['/livez', '/readyz?x=1', '/startupz', '/metrics']) {
       expect((await app.inject({ url })).statusCode).toBe(200);
     }
@@ -193,15 +193,13 @@ describe('a service in one role', () => {
       ]);
     }
     expect(lines).toContainEqual(expect.objectContaining({ level: 'warn', event: 'jobs.alone', role: 'worker' }));
-    await app.close();
   });
 
   it('leaves jobs to others as the web', async () => {
-    const { app, lines } = await startService({ ROLE: 'web' });
+    const { app, lines } = (service = await startService({ ROLE: 'web' }));
     const { id } = await app.get<JobQueue>(getJobsToken('emails')).add('digest');
     expect((await app.inject({ url: `/jobs/${id}` })).json()).toEqual({ state: 'waiting' });
     expect((await app.inject({ url: '/readyz' })).json().details.queue.workers).toBe(0);
     expect(lines).toContainEqual(expect.objectContaining({ level: 'warn', event: 'jobs.alone', role: 'web' }));
-    await app.close();
   });
 });

@@ -148,7 +148,13 @@ export class QueueRoom {
     if (gate === undefined) {
       const now = () => this.parts.config.clock.now();
       gate = keyLimitsOf(store.name, this.parts, now).then(
-        (limits) => new KeyGate(limits, LEASE_MS, (error) => this.#report(queue, error)),
+        (limits) =>
+          new KeyGate(
+            limits,
+            LEASE_MS,
+            (error) => this.#report(queue, error),
+            (name, id) => this.#entryOf(name).queue.getBackend().promote(id),
+          ),
       );
       gate.catch(() => this.#gates.delete(store.name)); // whoever waits for it is told, and the next one tries again
       this.#gates.set(store.name, gate);

@@ -93,7 +93,7 @@ export const variables = z.object({
   }),
   CATALOGUE_WARM_UP: noted(flag().optional(), {
     description:
-      'Whether the cars of each city are loaded into the cache at start. Unset: yes, and with NODE_ENV=test no.',
+      'Whether the cars of each city are loaded into the cache at start. Unset: yes, but not with NODE_ENV=test, nor in a worker.',
     expected: 'to be `true` or `false`',
     example: 'true',
   }),

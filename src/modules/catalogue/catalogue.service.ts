@@ -15,7 +15,7 @@ export class CatalogueService {
   constructor(
     private readonly cache: CacheService,
     private readonly repository: CatalogueRepository,
-    @Inject(CONFIG) private readonly config: Pick<Config, 'CATALOGUE_WARM_UP' | 'NODE_ENV'>,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'CATALOGUE_WARM_UP' | 'NODE_ENV' | 'ROLE'>,
   ) {}
 
   /** Those of one city, or of all, the cheapest first. */
@@ -46,8 +46,8 @@ export class CatalogueService {
   /** The lists that everybody asks for. */
   @WarmUp()
   popular(): WarmEntry[] {
-    const { CATALOGUE_WARM_UP: wanted, NODE_ENV } = this.config;
-    if (!(wanted ?? NODE_ENV !== 'test')) return [];
+    const { CATALOGUE_WARM_UP: wanted, NODE_ENV, ROLE } = this.config;
+    if (!(wanted ?? (NODE_ENV !== 'test' && ROLE !== 'worker'))) return [];
     return CITIES.map((city) => ({ ...listEntry(city), load: this.#listing(city) }));
   }
 

@@ -11,6 +11,7 @@ const job = (bookingId: string, starts = 1) => ({
   bookingId,
   completed: true,
   starts,
+  attempts: 1,
   stalls: 0,
   failure: undefined,
 });

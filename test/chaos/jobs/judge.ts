@@ -101,9 +101,9 @@ function tellMail({ id, from, at }: Mail): string {
 function tellJobs(jobs: readonly Job[] = []): string {
   if (jobs.length === 0) return 'no job';
   return jobs
-    .map(({ id, completed, starts, stalls, failure }) => {
+    .map(({ id, completed, starts, attempts, stalls, failure }) => {
       const state = completed ? 'completed' : (failure ?? 'not done');
-      return `job ${id} (${state}, started ${starts}, stalled ${stalls})`;
+      return `job ${id} (${state}, started ${starts}, ended ${attempts}, stalled ${stalls})`;
     })
     .join(' and ');
 }

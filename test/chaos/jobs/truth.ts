@@ -16,6 +16,8 @@ export interface Job {
   readonly completed: boolean;
   /** How often it was started. */
   readonly starts: number;
+  /** How often an attempt of it ended, well or not. */
+  readonly attempts: number;
   /** How often it was taken from somebody who gave no sign of life. */
   readonly stalls: number;
   readonly failure: string | undefined;
@@ -58,8 +60,8 @@ const JOBS = `
 local found = {}
 for _, key in ipairs(redis.call('KEYS', '{roost:jobs}:emails:*')) do
   if redis.call('TYPE', key).ok == 'hash' and redis.call('HGET', key, 'name') == 'confirm' then
-    local job = redis.call('HMGET', key, 'data', 'ats', 'stc', 'finishedOn', 'failedReason')
-    for i = 1, 5 do job[i] = job[i] or '' end
+    local job = redis.call('HMGET', key, 'data', 'ats', 'atm', 'stc', 'finishedOn', 'failedReason')
+    for i = 1, 6 do job[i] = job[i] or '' end
     table.insert(job, 1, string.match(key, '[^:]+$'))
     table.insert(found, job)
   end
@@ -68,11 +70,12 @@ return found`;
 
 async function jobsInRedis(redis: RedisServer): Promise<Job[]> {
   const found = (await redis.command('EVAL', JOBS, 0)) as string[][];
-  return found.map(([id, data, starts, stalls, finishedOn, failure]) => ({
+  return found.map(([id, data, starts, attempts, stalls, finishedOn, failure]) => ({
     id: id!,
     bookingId: (JSON.parse(data!) as { bookingId: string }).bookingId,
     completed: finishedOn !== '' && failure === '',
     starts: Number(starts),
+    attempts: Number(attempts),
     stalls: Number(stalls),
     failure: finishedOn !== '' && failure !== '' ? failure : undefined,
   }));
@@ -81,7 +84,7 @@ async function jobsInRedis(redis: RedisServer): Promise<Job[]> {
 async function jobsInPostgres(pool: Pool): Promise<Job[]> {
   const { rows } = await pool.query<Job & { failure: string | null }>(
     `SELECT id, data->>'bookingId' AS "bookingId", state = 'completed' AS completed, attempts_started AS starts,
-       stalled_count AS stalls, CASE WHEN state = 'failed' THEN coalesce(failed_reason, 'failed') END AS failure
+       attempts_made AS attempts, stalled_count AS stalls, CASE WHEN state = 'failed' THEN coalesce(failed_reason, 'failed') END AS failure
      FROM bullmq.job WHERE queue = 'emails' AND name = 'confirm'`,
   );
   return rows.map((row) => ({ ...row, failure: row.failure ?? undefined }));

@@ -15,7 +15,13 @@ const loads = ['add, 64 callers', 'add 100 at once, 4 callers', 'handle, 8 at a 
 const on = (store: string, suffix: string): Target[] =>
   loads.map((load) => {
     const scenario = `${store}: ${load}`;
-    return { title: scenario, scenario, contestant: roost + suffix, rivals: [asOurs + suffix], atLeast: 0.95 };
+    return {
+      title: `as BullMQ, ${scenario}`,
+      scenario,
+      contestant: roost + suffix,
+      rivals: [asOurs + suffix],
+      atLeast: 0.95,
+    };
   });
 
 /** What queues have to reach against others in the same rounds. */

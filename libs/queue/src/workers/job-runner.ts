@@ -61,6 +61,7 @@ export class JobRunner {
     const admission = await gate.enter(job, key, limits, (reason) => abort.abort(reason));
     if ('release' in admission) return () => admission.release();
     await job.moveToDelayed(this.parts.now() + spread(admission.retryAfterMs, job), token);
+    gate.park(job, key);
     throw new DelayedError();
   }
 
@@ -105,7 +106,7 @@ function failureOf(error: unknown): Error {
 /** Jobs that are told the same time would all ask again in one moment; who was refused often stays away for longer. */
 function spread(ms: number, { attemptsStarted, attemptsMade }: Job): number {
   const refusals = Math.max(attemptsStarted - attemptsMade, 0);
-  return Math.ceil(ms * (1 + Math.random() * Math.min(2 ** refusals, 32)));
+  return Math.ceil(ms * (1 + Math.random() * Math.min(2 ** refusals, 8)));
 }
 
 /** Not to be tried again. */

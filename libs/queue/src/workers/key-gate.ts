@@ -6,6 +6,9 @@ import type { ResolvedQueue } from '../queue.config.js';
 /** How long to stay away when nobody could say whether the job may run. */
 const RETRY_AFTER_MS = 1_000;
 
+/** How many jobs of a key that were sent away are remembered; the others come back by themselves. */
+const MOST_PARKED = 1_000;
+
 /** A place that a job has among those of its key, or when it should ask again. */
 export type Admission = { release(): Promise<void> } | { readonly retryAfterMs: number };
 
@@ -13,11 +16,15 @@ export type Admission = { release(): Promise<void> } | { readonly retryAfterMs: 
 export class KeyGate {
   readonly #running: RunningKeys;
   readonly #aborts = new Map<KeyHold['token'], (reason: Error) => void>();
+  /** The jobs of this process that were sent away, by queue and key, the longest first. */
+  readonly #parked = new Map<string, Set<string>>();
 
   constructor(
     limits: KeyLimits,
     leaseMs: number,
     private readonly onError: (error: unknown) => void,
+    /** Lets a job that was sent away come at once. */
+    private readonly promote: (queue: string, id: string) => Promise<void>,
   ) {
     const onLost = ({ token, key }: KeyHold) =>
       this.#aborts.get(token)?.(new Error(`the place among the jobs of ${key} was lost: it could not be renewed`));
@@ -41,14 +48,36 @@ export class KeyGate {
     }
     this.#aborts.set(hold.token, abort);
     return {
-      release: () => {
+      release: async () => {
         this.#aborts.delete(hold.token);
-        return this.#running.finish(hold);
+        await this.#running.finish(hold);
+        this.#callNext(queue, key);
       },
     };
+  }
+
+  /** Remembers a job that was sent away, so that it need not wait until its time when a place is free here sooner. */
+  park({ id, queueName: queue }: Job, key: string): void {
+    const place = placeOf(queue, key);
+    const parked = this.#parked.get(place) ?? new Set<string>();
+    if (parked.size < MOST_PARKED) this.#parked.set(place, parked.add(id!));
+  }
+
+  #callNext(queue: string, key: string): void {
+    const place = placeOf(queue, key);
+    const parked = this.#parked.get(place);
+    const [next] = parked ?? [];
+    if (parked === undefined || next === undefined) return;
+    parked.delete(next);
+    if (parked.size === 0) this.#parked.delete(place);
+    this.promote(queue, next).catch(() => {}); // it has come by itself, or was removed
   }
 
   close(): Promise<void> {
     return this.#running.close();
   }
+}
+
+function placeOf(queue: string, key: string): string {
+  return `${queue}\n${key}`;
 }
