@@ -180,6 +180,7 @@ describe('a service with little configured', () => {
       }
     }
   });
+
   it('answers nothing but probes as a worker, and warns that nobody else sees its jobs', async () => {
     const { app, lines } = (service = await startService({ ROLE: 'worker', ROOST_ADMIN_TOKEN: TOKEN }));
     for (const url of ['/livez', '/readyz?x=1', '/startupz', '/metrics']) {

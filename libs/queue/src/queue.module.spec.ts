@@ -1,4 +1,15 @@
-import { getQueueToken, InjectQueue, OnWorkerEvent, Processor, WorkerHost } from '@nestjs/bullmq';
+import {
+  BullModule,
+  getQueueToken,
+  InjectFlowProducer,
+  InjectQueue,
+  OnQueueEvent,
+  OnWorkerEvent,
+  Processor,
+  QueueEventsHost,
+  QueueEventsListener,
+  WorkerHost,
+} from '@nestjs/bullmq';
 import {
   Injectable,
   type BeforeApplicationShutdown,
@@ -7,7 +18,7 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import { eventually } from '@roost/testing';
-import { Queue, type Job } from 'bullmq';
+import { FlowProducer, Queue, type Job } from 'bullmq';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobQueue } from './jobs/job-queue.js';
 import { JobHandedBackError } from './queue.errors.js';
@@ -94,6 +105,19 @@ class Letters extends WorkerHost {
     events.push('listener');
     throw new Error('a listener that throws');
   }
+}
+
+@QueueEventsListener('letters')
+class Heard extends QueueEventsHost {
+  @OnQueueEvent('completed')
+  completed({ jobId }: { jobId: string }) {
+    events.push(`heard of ${jobId}`);
+  }
+}
+
+@Injectable()
+class Flows {
+  constructor(@InjectFlowProducer('flows') readonly producer: FlowProducer) {}
 }
 
 /** Takes its time to start and to stop, as a module with a database does. */
@@ -279,6 +303,22 @@ eachStore('jobs in an application', (store: StoreUnderTest) => {
     await until(() => count('listener') === 2);
     expect(events).toEqual(expect.arrayContaining(['letter first', 'letter second']));
     expect(bed.log.filter((line) => line.includes('a listener that throws'))).toHaveLength(2);
+  });
+
+  it('are heard of by `@QueueEventsListener`, and may wait for others in flows', async () => {
+    const bed = await openBed({
+      ...store.options(),
+      providers: [Letters, Heard, Flows],
+      queues: { letters: {} },
+      imports: [BullModule.registerFlowProducer({ name: 'flows' })],
+    });
+    beds.push(bed);
+    const { producer } = bed.app.get(Flows);
+    const child = { name: 'child', queueName: 'letters', opts: { jobId: 'the-child' } };
+    await producer.add({ name: 'parent', queueName: 'letters', opts: { jobId: 'the-parent' }, children: [child] });
+    await until(() => events.includes('heard of the-parent'));
+    expect(events.filter((each) => each.startsWith('letter'))).toEqual(['letter child', 'letter parent']);
+    expect(events).toContain('heard of the-child');
   });
 
   it('case 33: of a `WorkerHost` are handed back as well', async () => {

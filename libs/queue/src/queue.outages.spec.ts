@@ -154,6 +154,7 @@ describe('jobs with an outbox', () => {
     }
     const { id } = added[0]!.outcome as { id: string };
     expect(await waiting()).toBe(3);
+    expect(await jobs.status(id)).toEqual({ state: 'waiting' });
     await server.restart();
     await until(() => sent.length === 3);
     expect(sent.toSorted()).toEqual(['a', 'b', 'c']);
@@ -169,16 +170,13 @@ describe('jobs with an outbox', () => {
       throw new Error('no');
     });
     await expect(rolledBack).rejects.toThrow('no');
-    let committedAt = 0;
     await database.transaction(async (tx) => {
       await tx.query("INSERT INTO bookings VALUES ('2')");
       await outbox.add(tx, 'emails', 'send', { to: 'somebody' });
       await new Promise((resolve) => setTimeout(resolve, 40));
       expect(sent).toEqual([]);
-      committedAt = performance.now();
     });
     await until(() => sent.length > 0);
-    expect(performance.now() - committedAt).toBeLessThan(100);
     expect([sent, await waiting()]).toEqual([['somebody'], 0]);
   });
 });

@@ -1,4 +1,4 @@
-import type { BullRegistrar, WorkerHost } from '@nestjs/bullmq';
+import type { BullRegistrar } from '@nestjs/bullmq';
 import type { LoggerService } from '@nestjs/common';
 import type { HealthReport, Metrics, RedisConnection } from '@roost/redis';
 import { within } from './jobs/deadline.js';
@@ -17,7 +17,7 @@ import type { Handlers } from './workers/handlers.js';
 import { JobRunner } from './workers/job-runner.js';
 import { KeyGate } from './workers/key-gate.js';
 import { keyLimitsOf } from './workers/key-limits-of.js';
-import { QueueWorkers } from './workers/queue-workers.js';
+import { QueueWorkers, type BullHosts } from './workers/queue-workers.js';
 import { RunningJobs } from './workers/running-jobs.js';
 
 const LEASE_MS = 30_000;
@@ -85,7 +85,7 @@ export class QueueRoom {
   }
 
   /** Starts the workers, once the whole application is up. */
-  async start(handlers: Handlers, registrar: BullRegistrar, hosts: () => readonly WorkerHost[]): Promise<void> {
+  async start(handlers: Handlers, registrar: BullRegistrar, hosts: () => BullHosts): Promise<void> {
     await this.#keepSchedules(handlers);
     this.#workers.start(handlers, registrar, hosts);
   }

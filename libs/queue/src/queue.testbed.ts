@@ -27,7 +27,7 @@ export interface Bed {
 /** Builds an application and starts it. */
 export async function openBed(options: BedOptions): Promise<Bed> {
   const { url, module = {}, queues = { emails: {} }, providers = [], imports = [] } = options;
-  @Module({ providers: [...providers] })
+  @Module({ imports: [...imports], providers: [...providers] })
   class UserModule {}
   const log: string[] = [];
   const at = (level: string) => (message: unknown) => void log.push(`${level}: ${String(message)}`);
@@ -37,7 +37,6 @@ export async function openBed(options: BedOptions): Promise<Bed> {
       RedisModule.forRoot(url === undefined ? {} : { url, bootWaitMs: 200, recheckMs: 200 }),
       QueueModule.forRoot({ drainTimeout: '300ms', ...module }),
       ...Object.entries(queues).map(([name, each]) => QueueModule.registerQueue(name, each)),
-      ...imports,
       UserModule,
     ],
   })

@@ -78,10 +78,14 @@ function explanation({ from, at }: Mail, incidents: readonly Incident[], store: 
   const sender = from.split('@')[0];
   const meanwhile = ({ from: begun, until }: Incident, backMs: number) =>
     begun <= at + NOTING_MS && until + backMs >= at;
-  const found =
-    incidents.find((each) => each.target === sender && meanwhile(each, ARRIVAL_MS)) ??
-    incidents.find((each) => each.target === store && meanwhile(each, RETURN_MS));
-  return found?.name;
+  const names = incidents
+    .filter(
+      (each) =>
+        (each.target === sender && meanwhile(each, ARRIVAL_MS)) ||
+        (each.target === store && meanwhile(each, RETURN_MS)),
+    )
+    .map(({ name }) => name);
+  return names.length === 0 ? undefined : [...new Set(names)].toSorted().join(' and ');
 }
 
 function groupBy<T>(all: readonly T[], keyOf: (each: T) => string): Map<string, T[]> {

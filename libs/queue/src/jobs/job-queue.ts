@@ -2,10 +2,10 @@ import { show } from '@roost/redis';
 import type { Job, Queue } from 'bullmq';
 import { randomUUID } from 'node:crypto';
 import type { ResolvedQueue } from '../queue.config.js';
-import { InvalidJobError } from '../queue.errors.js';
+import { InvalidJobError, QueueUnavailableError } from '../queue.errors.js';
 import { scheduleOf, type Schedule, type Timing } from '../schedules/timing.js';
 import { DeadLetters } from './dead-letters.js';
-import type { Ask } from './deadline.js';
+import { within, type Ask } from './deadline.js';
 import { storedOptions, type StoredJobOptions } from './job.check.js';
 import { jsonOf } from './job-data.js';
 import type { JobDraft } from './job-draft.js';
@@ -13,6 +13,9 @@ import type { JobOptions } from './job.options.js';
 import type { JobProducer } from './job-producer.js';
 import { stateOf, type JobStatus } from './job-status.js';
 import { check } from './standard-schema.js';
+
+const WAITING = { state: 'waiting' } as const;
+const PENDING_WITHIN_MS = 500;
 
 /** A job that was added, or was there already. */
 export interface AddedJob {
@@ -119,9 +122,13 @@ export class JobQueue {
 
   /** How a job is doing. */
   async status<Result = unknown>(id: string): Promise<JobStatus<Result>> {
-    const stored = await this.#statusInStore<Result>(id);
+    const stored = await this.#statusInStore<Result>(id).catch(async (error: unknown) => {
+      // What waits for a store that is lost is known all the same.
+      if (error instanceof QueueUnavailableError && (await this.#isPending(id))) return WAITING;
+      throw error;
+    });
     if (stored !== undefined) return stored;
-    if (await this.ask(() => this.pending.has(this.name, id))) return { state: 'waiting' };
+    if (await this.ask(() => this.pending.has(this.name, id))) return WAITING;
     // It may have gone from the outbox to the store since the first look.
     return (await this.#statusInStore<Result>(id)) ?? { state: 'unknown' };
   }
@@ -166,6 +173,10 @@ export class JobQueue {
   async #isAnother({ id, options }: JobDraft): Promise<boolean> {
     const found = await this.#find(id);
     return found !== undefined && nonceOf(found.opts) !== nonceOf(options);
+  }
+
+  #isPending(id: string): Promise<boolean> {
+    return within(PENDING_WITHIN_MS, this.pending.has(this.name, id)).catch(() => false);
   }
 
   async #statusInStore<Result>(id: string): Promise<JobStatus<Result> | undefined> {

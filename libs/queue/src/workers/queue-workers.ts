@@ -1,6 +1,6 @@
-import { WorkerHost, type BullRegistrar } from '@nestjs/bullmq';
+import type { BullRegistrar, QueueEventsHost, WorkerHost } from '@nestjs/bullmq';
 import type { LoggerService } from '@nestjs/common';
-import { Worker, type Job } from 'bullmq';
+import { Worker, type Job, type QueueEvents } from 'bullmq';
 import { within } from '../jobs/deadline.js';
 import type { Lend } from '../stores/lent-connection.js';
 import { ConflictingHandlersError } from '../queue.errors.js';
@@ -24,9 +24,16 @@ export interface QueueWorkersParts {
   readonly finished: (queue: string) => void;
 }
 
+/** What `@nestjs/bullmq` has made: who runs jobs, and who hears of them. */
+export interface BullHosts {
+  readonly workers: readonly WorkerHost[];
+  readonly listeners: readonly QueueEventsHost[];
+}
+
 /** The workers of this process: one for each queue that has handlers, and those of `@nestjs/bullmq`. */
 export class QueueWorkers {
   readonly #workers: Worker[] = [];
+  readonly #listeners: QueueEvents[] = [];
   #stalled = 0;
 
   constructor(private readonly parts: QueueWorkersParts) {}
@@ -44,10 +51,15 @@ export class QueueWorkers {
    * Starts them. `hosts` are those with `@Processor`, whose workers the registrar makes.
    * @throws ConflictingHandlersError when both kinds would take jobs of one queue.
    */
-  start(handlers: Handlers, registrar: BullRegistrar, hosts: () => readonly WorkerHost[]): void {
+  start(handlers: Handlers, registrar: BullRegistrar, hosts: () => BullHosts): void {
     registrar.register();
     const byHost = new Map<string, string[]>();
-    for (const host of hosts()) {
+    const { workers, listeners } = hosts();
+    for (const { queueEvents } of listeners) {
+      this.#listeners.push(queueEvents);
+      queueEvents.on('error', (error) => this.#report(queueEvents.name, error));
+    }
+    for (const host of workers) {
       const { worker } = host;
       this.#follow(worker);
       byHost.set(worker.name, [...(byHost.get(worker.name) ?? []), host.constructor.name]);
@@ -82,11 +94,12 @@ export class QueueWorkers {
     await this.stopTaking();
     const late = await this.parts.running.drain(ms);
     if (late > 0) this.parts.logger.warn(`Handed ${late} jobs back`, { event: 'queue.handed-back', jobs: late });
-    await Promise.all(
-      this.#workers.map((worker) =>
-        within(CLOSE_WITHIN_MS, worker.close(true)).catch((error: unknown) => this.#report(worker.name, error)),
-      ),
-    );
+    const close = (name: string, closing: Promise<void>) =>
+      within(CLOSE_WITHIN_MS, closing).catch((error: unknown) => this.#report(name, error));
+    await Promise.all([
+      ...this.#workers.map((worker) => close(worker.name, worker.close(true))),
+      ...this.#listeners.map((events) => close(events.name, events.close())),
+    ]);
   }
 
   #worker(queue: string, body: ReturnType<typeof dispatch>): Worker {

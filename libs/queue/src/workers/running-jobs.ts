@@ -72,6 +72,9 @@ export class RunningJobs {
   }
 
   async #moveToWait(job: Job, token: string): Promise<void> {
-    await within(HAND_BACK_WITHIN_MS, job.moveToWait(token)).catch(this.onError);
+    await within(HAND_BACK_WITHIN_MS, job.moveToWait(token)).catch((error: unknown) => {
+      // It ended in this very moment.
+      if (!/Missing lock|Missing key|not in the active state/.test(String(error))) this.onError(error);
+    });
   }
 }

@@ -1,4 +1,4 @@
-import { BullRegistrar, ProcessorDecoratorService, WorkerHost } from '@nestjs/bullmq';
+import { BullRegistrar, ProcessorDecoratorService, QueueEventsHost, WorkerHost } from '@nestjs/bullmq';
 import {
   Injectable,
   type BeforeApplicationShutdown,
@@ -14,6 +14,7 @@ import { QueueRoom } from '../queue.room.js';
 import { writtenStreamConsumersOf } from '../streams/stream-consumer.decorator.js';
 import { StreamConsumers } from '../streams/stream-consumers.js';
 import { HandlerExplorer, type Handlers } from './handlers.js';
+import type { BullHosts } from './queue-workers.js';
 
 type Process = (job: Job, token?: string, signal?: AbortSignal) => Promise<unknown>;
 
@@ -71,18 +72,22 @@ export class WorkersLifecycle
         this.room.runner.run(job, token, lost, (same, signal) => process(same, token, signal))) as never;
   }
 
-  #hosts(): WorkerHost[] {
-    return this.discovery
-      .getProviders()
-      .map(({ instance }) => instance as unknown)
-      .filter((instance): instance is WorkerHost => instance instanceof WorkerHost && hasWorker(instance));
+  #hosts(): BullHosts {
+    const instances = this.discovery.getProviders().map(({ instance }) => instance as unknown);
+    return {
+      workers: instances.filter((each) => each instanceof WorkerHost).filter((host) => has(() => host.worker)),
+      listeners: instances
+        .filter((each) => each instanceof QueueEventsHost)
+        .filter((host) => has(() => host.queueEvents)),
+    };
   }
 }
 
-function hasWorker(host: WorkerHost): boolean {
+/** A class without its decorator was given nothing. */
+function has(get: () => unknown): boolean {
   try {
-    return host.worker !== undefined;
+    return get() !== undefined;
   } catch {
-    return false; // a class without @Processor has none
+    return false;
   }
 }
