@@ -257,11 +257,12 @@ eachStore('jobs in an application', (store: StoreUnderTest) => {
 
   it('case 35 and 36: may add jobs while the process shuts down, with everything that they need still open', async () => {
     const [first, second] = [await open([Emails, Slow]), await open([])];
-    await first.jobs().add('enqueue');
+    const { id } = await first.jobs().add('enqueue');
     await until(() => count('enqueues') === 1);
     events.splice(0);
     await first.app.close();
     expect(events).toEqual(['before shutdown', 'database closed']);
+    expect(await second.jobs().status(id)).toMatchObject({ state: 'completed' });
     const queue = second.app.get<Queue>(getQueueToken('emails'));
     expect((await queue.getJobs(['waiting', 'completed'])).map(({ data }) => data as object)).toContainEqual({
       to: 'child',

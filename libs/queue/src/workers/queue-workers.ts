@@ -123,11 +123,13 @@ export class QueueWorkers {
     const queue = worker.name;
     this.#workers.push(worker);
     worker.on('error', (error) => this.#report(queue, error));
-    worker.on('completed', () => {
+    worker.on('completed', (job) => {
+      this.parts.running.told(job);
       metrics.ended(queue, 'completed');
       finished(queue);
     });
     worker.on('failed', (job, error) => {
+      if (job) this.parts.running.told(job);
       const dead = job?.finishedOn !== undefined;
       metrics.ended(queue, dead ? 'dead' : 'failed');
       if (dead) this.#mourn(job, error);

@@ -16,6 +16,9 @@ const HAND_BACK_WITHIN_MS = 1_000;
 /** The jobs that run in this process, until they are done or given back. */
 export class RunningJobs {
   readonly #running = new Set<Running>();
+  /** What ended while the process shuts down, and when the store has heard of it. */
+  readonly #endings: Promise<void>[] = [];
+  readonly #untold = new Map<string, () => void>();
   #leaving = false;
 
   /** Called with what could not be told to the store: the job starts again when its lock has run out. */
@@ -35,7 +38,9 @@ export class RunningJobs {
     const running: Running = { job, token, abort, ended, handedBack: false };
     this.#running.add(running);
     try {
-      return await ended;
+      const result = await ended;
+      this.#expectToBeTold(job);
+      return result;
     } catch (error) {
       if (running.handedBack) throw new WaitingError();
       if (this.#leaving && abort.signal.aborted) return await this.#giveBack(job, token);
@@ -43,6 +48,11 @@ export class RunningJobs {
     } finally {
       this.#running.delete(running);
     }
+  }
+
+  /** The store has heard of the end of a job. */
+  told(job: Job): void {
+    this.#untold.get(keyOf(job))?.();
   }
 
   /** Tells all that the process shuts down. */
@@ -56,6 +66,8 @@ export class RunningJobs {
     this.tell();
     const all = [...this.#running].map(({ ended }) => ended);
     await within(ms, Promise.allSettled(all)).catch(() => {}); // what is late is given back below
+    // Closed before the store has heard of it, a job that is done would run again.
+    await within(HAND_BACK_WITHIN_MS, Promise.all(this.#endings)).catch(() => {}); // a store that is lost hears of nothing
     const late = [...this.#running];
     await Promise.all(
       late.map(async (running) => {
@@ -64,6 +76,15 @@ export class RunningJobs {
       }),
     );
     return late.length;
+  }
+
+  #expectToBeTold(job: Job): void {
+    if (!this.#leaving) return;
+    this.#endings.push(
+      new Promise((resolve) => {
+        this.#untold.set(keyOf(job), resolve);
+      }),
+    );
   }
 
   async #giveBack(job: Job, token: string): Promise<never> {
@@ -77,4 +98,8 @@ export class RunningJobs {
       if (!/Missing lock|Missing key|not in the active state/.test(String(error))) this.onError(error);
     });
   }
+}
+
+function keyOf({ queueName, id }: Job): string {
+  return `${queueName}/${id}`;
 }
