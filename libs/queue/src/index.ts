@@ -39,6 +39,7 @@ export {
   InvalidStreamMessageError,
   JobExpiredError,
   JobHandedBackError,
+  JobLockLostError,
   JobTimeoutError,
   JobTooLargeError,
   NoHandlerError,

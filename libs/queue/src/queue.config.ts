@@ -1,6 +1,6 @@
 import { defined, InvalidOptionsError, show, toMs, type Duration } from '@roost/redis';
 import type { QueueDatabase } from './database/queue-database.js';
-import { checkJobOptions } from './jobs/job.check.js';
+import { storedOptions } from './jobs/job.check.js';
 import { JOB_DEFAULTS, type JobOptions } from './jobs/job.options.js';
 import { SystemQueueClock, type QueueClock } from './memory/queue-clock.js';
 import type { QueueBackend, QueueModuleOptions, QueueOptions } from './queue.options.js';
@@ -138,7 +138,7 @@ function rateOf(name: string, rate: QueueOptions['rate'], problems: string[]) {
 
 function problemsOfDefaults(defaults: JobOptions): string[] {
   try {
-    checkJobOptions(defaults);
+    storedOptions(defaults, Date.now());
     return [];
   } catch (error) {
     return [`\`defaults\`: ${(error as Error).message}`];

@@ -164,6 +164,15 @@ export class JobHandedBackError extends RoostError {
   }
 }
 
+/** What the signal of a job is aborted with when its lock was lost: another process may run it by now. */
+export class JobLockLostError extends RoostError {
+  static override readonly code: string = 'queue.lock-lost';
+
+  constructor() {
+    super('The lock on the job could not be renewed: another process may run it by now.');
+  }
+}
+
 /** Thrown when a transaction is to add a job and this is not one of a database that the queue knows. */
 export class OutboxUnsupportedError extends RoostError {
   static override readonly code: string = 'queue.outbox-unsupported';

@@ -2,11 +2,11 @@ import { eventually, RedisServer } from '@roost/testing';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { FakeQueueClock } from './memory/queue-clock.js';
-import { InvalidJobError } from './queue.errors.js';
+import { InvalidJobError, JobLockLostError } from './queue.errors.js';
 import { Queues } from './queues.js';
 import { openBed } from './queue.testbed.js';
 import { JobHandler, JobSchedule, JobWorker } from './workers/job-handler.decorator.js';
-import { CurrentJob, JobData } from './workers/job-params.js';
+import { CurrentJob, JobData, JobSignal } from './workers/job-params.js';
 import type { Job } from 'bullmq';
 
 const events: unknown[] = [];
@@ -31,6 +31,15 @@ class Emails {
   fail(@CurrentJob() { timestamp }: Job) {
     events.push(timestamp);
     throw new Error('always');
+  }
+
+  @JobHandler('watchful')
+  async watchful(@JobSignal() signal: AbortSignal) {
+    events.push('begins');
+    await new Promise<void>((resolve) => {
+      signal.addEventListener('abort', () => resolve());
+    });
+    events.push((signal.reason as JobLockLostError).code);
   }
 
   @JobHandler('digest')
@@ -59,6 +68,21 @@ describe('jobs of one key', () => {
     await Promise.all(beds.map(({ app }) => app.close()));
     await server.stop();
   }, 20_000);
+});
+
+describe('the lock on a job', () => {
+  it('tells the handler when it is lost', async () => {
+    const server = await RedisServer.start();
+    const queues = { emails: { lockDuration: 300 } };
+    const bed = await openBed({ url: server.url, providers: [Emails], queues });
+    const { id } = await bed.jobs().add('watchful', {}, { attempts: 1 });
+    await eventually(() => events.length === 1, { within: 2_000 });
+    await server.command('SET', `{roost:jobs}:emails:${id}:lock`, 'of somebody else');
+    await eventually(() => events.length === 2, { within: 2_000 });
+    expect(events).toEqual(['begins', JobLockLostError.code]);
+    await bed.app.close();
+    await server.stop();
+  });
 });
 
 describe('jobs with a schema', () => {

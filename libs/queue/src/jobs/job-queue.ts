@@ -6,7 +6,7 @@ import { InvalidJobError, QueueUnavailableError } from '../queue.errors.js';
 import { scheduleOf, type Schedule, type Timing } from '../schedules/timing.js';
 import { DeadLetters } from './dead-letters.js';
 import { within, type Ask } from './deadline.js';
-import { storedOptions, type StoredJobOptions } from './job.check.js';
+import { areTimeless, storedOptions, type StoredJobOptions } from './job.check.js';
 import { jsonOf } from './job-data.js';
 import type { JobDraft } from './job-draft.js';
 import type { JobOptions } from './job.options.js';
@@ -46,6 +46,8 @@ export interface PendingJobs {
 export class JobQueue {
   readonly deadLetters: DeadLetters;
   readonly #queue: Queue;
+  /** Those of most jobs, made once. */
+  readonly #defaults: StoredJobOptions | undefined;
 
   constructor(
     private readonly settings: ResolvedQueue,
@@ -55,6 +57,7 @@ export class JobQueue {
     private readonly now: () => number,
   ) {
     this.#queue = producer.queue;
+    this.#defaults = areTimeless(settings.defaults) ? storedOptions(settings.defaults, 0) : undefined;
     this.deadLetters = new DeadLetters(this.#queue, ask);
   }
 
@@ -150,13 +153,13 @@ export class JobQueue {
     options: JobOptions,
     purpose: 'job' | 'schedule' = 'job',
   ): Promise<JobDraft> {
-    const { jobs, defaults, maxDataBytes } = this.settings;
+    const { jobs, maxDataBytes } = this.settings;
     if (typeof name !== 'string' || name === '') throw new InvalidJobError([`Expected a name, got ${show(name)}`]);
     const schema = jobs?.[name];
     if (jobs !== undefined && (schema === undefined || !Object.hasOwn(jobs, name))) {
       throw new InvalidJobError([`There is no job ${show(name)}; there are ${Object.keys(jobs).join(', ')}`]);
     }
-    const stored = storedOptions({ ...defaults, ...options }, this.now());
+    const stored = this.#storedOptions(options);
     if (schema !== undefined && schema !== true) {
       const checked = await check(schema, data);
       if ('problems' in checked) throw new InvalidJobError(checked.problems);
@@ -168,6 +171,11 @@ export class JobQueue {
       ...(options.id !== undefined && { roost: { ...stored.roost, nonce: randomUUID() } }),
     };
     return { queue: this.name, id, name, data: jsonOf(data, maxDataBytes), options: opts };
+  }
+
+  #storedOptions(options: JobOptions): StoredJobOptions {
+    if (this.#defaults !== undefined && Object.keys(options).length === 0) return this.#defaults;
+    return storedOptions({ ...this.settings.defaults, ...options }, this.now());
   }
 
   async #isAnother({ id, options }: JobDraft): Promise<boolean> {

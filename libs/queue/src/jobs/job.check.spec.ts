@@ -1,12 +1,12 @@
 import { InvalidJobError, UnknownJobOptionError } from '../queue.errors.js';
-import { checkJobOptions, storedOptions } from './job.check.js';
+import { storedOptions } from './job.check.js';
 import { JOB_DEFAULTS, type JobOptions } from './job.options.js';
 
 const NOW = Date.UTC(2026, 0, 1);
 
 function problemsOf(options: object): readonly string[] {
   try {
-    checkJobOptions(options as JobOptions);
+    storedOptions(options as JobOptions, NOW);
     return [];
   } catch (error) {
     return (error as InvalidJobError).problems;
@@ -44,14 +44,14 @@ describe('the options of a job', () => {
   });
 
   it('case 18: refuse `repeat`, which BullMQ 6 takes and forgets', () => {
-    expect(() => checkJobOptions({ repeat: { every: 5 } } as JobOptions)).toThrow(UnknownJobOptionError);
-    expect(() => checkJobOptions({ repeat: { every: 5 } } as JobOptions)).toThrow(/Use `JobQueue.schedule/);
+    expect(() => storedOptions({ repeat: { every: 5 } } as JobOptions, NOW)).toThrow(UnknownJobOptionError);
+    expect(() => storedOptions({ repeat: { every: 5 } } as JobOptions, NOW)).toThrow(/Use `JobQueue.schedule/);
   });
 
   it.each(['attemptss', 'debounce', 'jobId', 'removeOnComplete'])(
     'case 19: refuse `%s`, which does not exist',
     (name) => {
-      expect(() => checkJobOptions({ [name]: 3 } as JobOptions)).toThrow(new RegExp(`no job option \`${name}\``));
+      expect(() => storedOptions({ [name]: 3 } as JobOptions, NOW)).toThrow(new RegExp(`no job option \`${name}\``));
     },
   );
 

@@ -37,25 +37,22 @@ const HINTS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Checks options where they are written.
+ * Options as BullMQ is given them, checked where they are written.
  * @throws UnknownJobOptionError for one that does not exist, InvalidJobError for values that cannot be meant.
  */
-export function checkJobOptions(options: JobOptions): void {
+export function storedOptions(options: JobOptions, now: number): StoredJobOptions {
   for (const name of Object.keys(options)) {
     if (!KNOWN.has(name)) throw new UnknownJobOptionError(name, HINTS[name] ?? `There are ${[...KNOWN].join(', ')}.`);
   }
   const problems: string[] = [];
-  compile(options, Date.now(), problems);
+  const stored = compile(options, now, problems);
   if (problems.length > 0) throw new InvalidJobError(problems);
+  return stored;
 }
 
-/**
- * Options as BullMQ is given them.
- * @throws UnknownJobOptionError, InvalidJobError
- */
-export function storedOptions(options: JobOptions, now: number): StoredJobOptions {
-  checkJobOptions(options);
-  return compile(options, now, []);
+/** Whether what is stored of the options does not depend on when the job is added. */
+export function areTimeless({ expiresAt, expiresIn, delay }: JobOptions): boolean {
+  return expiresAt === undefined && expiresIn === undefined && !(delay instanceof Date);
 }
 
 function compile(options: JobOptions, now: number, problems: string[]): StoredJobOptions {

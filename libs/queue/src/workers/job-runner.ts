@@ -27,12 +27,11 @@ export class JobRunner {
   constructor(private readonly parts: JobRunnerParts) {}
 
   /** What BullMQ's worker calls. */
-  async run(job: Job, token: string, lost: AbortSignal | undefined, body: JobBody): Promise<unknown> {
+  async run(job: Job, token: string, body: JobBody): Promise<unknown> {
     const { running, metrics, now } = this.parts;
     const { expiresAt, timeoutMs, key } = (job.opts as StoredJobOptions).roost ?? {};
     if (expiresAt !== undefined && now() > expiresAt) throw final(new JobExpiredError(expiresAt));
     const abort = new AbortController();
-    lost?.addEventListener('abort', () => abort.abort(lost.reason), { once: true });
     return running.run(job, token, abort, async () => {
       const release = key === undefined ? undefined : await this.#admit(job, token, key, abort);
       const endTimer = metrics.started(job, now());

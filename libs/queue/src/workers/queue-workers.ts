@@ -105,8 +105,7 @@ export class QueueWorkers {
   #worker(queue: string, body: ReturnType<typeof dispatch>): Worker {
     const entry = this.parts.entryOf(queue);
     const { concurrency, limiter, lockMs, stalledMs, maxStalledCount } = entry.settings;
-    const process = (job: Job, token?: string, lost?: AbortSignal) =>
-      this.parts.runner.run(job, token ?? '', lost, body);
+    const process = (job: Job, token = '') => this.parts.runner.run(job, token, body);
     return new Worker(queue, process, {
       ...this.parts.lend(entry),
       concurrency,
@@ -135,6 +134,7 @@ export class QueueWorkers {
       if (dead) this.#mourn(job, error);
       finished(queue);
     });
+    worker.on('lockRenewalFailed', (ids) => this.parts.running.lost(queue, ids));
     worker.on('stalled', (id) => {
       this.#stalled++;
       metrics.ended(queue, 'stalled');

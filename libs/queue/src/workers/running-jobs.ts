@@ -1,6 +1,6 @@
 import { WaitingError, type Job } from 'bullmq';
 import { within } from '../jobs/deadline.js';
-import { JobHandedBackError } from '../queue.errors.js';
+import { JobHandedBackError, JobLockLostError } from '../queue.errors.js';
 
 /** One job that runs in this process. */
 interface Running {
@@ -53,6 +53,13 @@ export class RunningJobs {
   /** The store has heard of the end of a job. */
   told(job: Job): void {
     this.#untold.get(keyOf(job))?.();
+  }
+
+  /** Tells those whose locks could not be renewed: others may run them by now. */
+  lost(queue: string, ids: readonly string[]): void {
+    for (const { job, abort } of this.#running) {
+      if (job.queueName === queue && ids.includes(job.id!)) abort.abort(new JobLockLostError());
+    }
   }
 
   /** Tells all that the process shuts down. */

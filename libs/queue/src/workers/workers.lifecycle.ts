@@ -67,9 +67,10 @@ export class WorkersLifecycle
   /** Timeouts, expiry, limits and the shutdown are those of every job, also of one that `WorkerHost.process` handles. */
   #decorateHosts(): void {
     const service = this.modules.get(ProcessorDecoratorService, { strict: false });
+    // With two parameters: to three BullMQ hands a signal of its own, which it makes for every job.
     service.decorate = ((process: Process): Process =>
-      (job, token = '', lost) =>
-        this.room.runner.run(job, token, lost, (same, signal) => process(same, token, signal))) as never;
+      (job, token = '') =>
+        this.room.runner.run(job, token, (same, signal) => process(same, token, signal))) as never;
   }
 
   #hosts(): BullHosts {
