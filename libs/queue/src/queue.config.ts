@@ -153,7 +153,9 @@ function unknown(options: object, known: ReadonlySet<string>): string[] {
 
 function ms(name: string, value: Duration, problems: string[]): number {
   try {
-    return toMs(value);
+    const given = toMs(value);
+    if (given > 2 ** 31 - 1) problems.push(`Expected \`${name}\` to be at most 24 days`);
+    return given;
   } catch (error) {
     problems.push(`\`${name}\`: ${(error as Error).message}`);
     return 1;

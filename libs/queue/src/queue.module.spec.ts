@@ -96,6 +96,7 @@ class Letters extends WorkerHost {
 
   async process(job: Job): Promise<unknown> {
     events.push(`letter ${job.name}`);
+    if (job.name === 'quick') return { at: 'once' };
     if (job.name === 'hang') await sleep(5_000, undefined, { ref: false });
     return { queue: this.letters.name };
   }
@@ -226,7 +227,8 @@ eachStore('jobs in an application', (store: StoreUnderTest) => {
     const { id } = await jobs.add('fail', {}, { attempts: 1 });
     await ended(jobs, id);
     expect(await jobs.deadLetters.count()).toBe(1);
-    expect(await jobs.deadLetters.redrive(id)).toBe(true);
+    const twice = await Promise.all([jobs.deadLetters.redrive(id), jobs.deadLetters.redrive(id)]);
+    expect(new Set(twice)).toEqual(new Set([true, false]));
     await until(() => events.length === 2);
     expect(await jobs.deadLetters.redrive('another')).toBe(false);
     expect(events.map((each) => each.slice(0, 9))).toEqual(['attempt 0', 'attempt 0']);
@@ -304,6 +306,12 @@ eachStore('jobs in an application', (store: StoreUnderTest) => {
     await until(() => count('listener') === 2);
     expect(events).toEqual(expect.arrayContaining(['letter first', 'letter second']));
     expect(bed.log.filter((line) => line.includes('a listener that throws'))).toHaveLength(2);
+  });
+
+  it('of a `WorkerHost` may have a timeout, and nothing is left of it when they end at once', async () => {
+    const bed = await open([Letters], { letters: {} });
+    const { id } = await bed.jobs('letters').add('quick', {}, { timeout: 50, attempts: 1 });
+    expect(await ended(bed.jobs('letters'), id)).toMatchObject({ state: 'completed', result: { at: 'once' } });
   });
 
   it('are heard of by `@QueueEventsListener`, and may wait for others in flows', async () => {

@@ -162,6 +162,19 @@ describe('jobs with an outbox', () => {
     await until(async () => (await jobs.status(id)).state === 'completed');
   }, 15_000);
 
+  it('are left to the application whose queue it is, where several share the database', async () => {
+    const elsewhere = await RedisServer.start();
+    const module = { database: { pglite: database } };
+    const other = await openBed({ url: elsewhere.url, module, queues: { other: {} } });
+    await database.transaction(async (tx) => {
+      for (const to of 'abcdefgh') await bed.app.get(Outbox).add(tx, 'emails', 'send', { to });
+    });
+    await until(() => sent.length === 8);
+    expect(await elsewhere.keys('*emails*')).toEqual([]);
+    await other.app.close();
+    await elsewhere.stop();
+  });
+
   it('case 9: start when the transaction commits, and not before; nothing is left of one that is rolled back', async () => {
     const outbox = bed.app.get(Outbox);
     const rolledBack = database.transaction(async (tx) => {

@@ -153,13 +153,19 @@ export class QueueRoom {
             limits,
             LEASE_MS,
             (error) => this.#report(queue, error),
-            (name, id) => this.#entryOf(name).queue.getBackend().promote(id),
+            (name, id, started) => this.#promote(name, id, started),
           ),
       );
       gate.catch(() => this.#gates.delete(store.name)); // whoever waits for it is told, and the next one tries again
       this.#gates.set(store.name, gate);
     }
     return gate;
+  }
+
+  /** Lets a job come that was sent away; one that has run meanwhile, and waits for another reason, is left alone. */
+  async #promote(name: string, id: string, attemptsStarted: number): Promise<void> {
+    const job = await this.#entryOf(name).queue.getJob(id);
+    if (job?.attemptsStarted === attemptsStarted) await job.promote();
   }
 
   #fairnessOf(name: string): Fairness | undefined {

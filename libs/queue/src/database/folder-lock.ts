@@ -3,9 +3,11 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 const BEAT_MS = 2_000;
 const STALE_MS = 15_000;
+const SETTLE_MS = 20;
 
 /** Who has a folder. */
 interface Owner {
@@ -27,6 +29,9 @@ export class FolderLock {
   async take(): Promise<string | undefined> {
     for (let attempt = 0; attempt < 3; attempt++) {
       if (await this.#create()) {
+        // Who found the one before us stale may only now move away what is there: ours.
+        await sleep(SETTLE_MS);
+        if ((await this.#owner())?.token !== this.#own.token) continue;
         this.#beat = outsideRequests(() => setInterval(() => this.#touch(), BEAT_MS).unref());
         return undefined;
       }

@@ -22,6 +22,7 @@ export function outageOf(error: unknown): string | undefined {
   if (LOST.test(word) || FULL.test(word) || NETWORK.test(word)) return word;
   const text = String(message);
   if (BUSY.test(text)) return 'busy';
+  if (text === 'PGlite is closed') return 'closed';
   if (!BROKEN.test(text)) return undefined;
   return /timeout/i.test(text) ? 'timeout' : 'connection_lost';
 }

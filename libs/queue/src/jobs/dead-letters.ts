@@ -32,7 +32,12 @@ export class DeadLetters {
   async redrive(id: string): Promise<boolean> {
     const job = await this.ask(() => this.queue.getJob(id));
     if (job === undefined || !(await this.ask(() => job.isFailed()))) return false;
-    await this.ask(() => job.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true }));
+    try {
+      await this.ask(() => job.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true }));
+    } catch (error) {
+      if (/not in the failed state|Missing key/.test(String(error))) return false; // somebody else was quicker
+      throw error;
+    }
     return true;
   }
 

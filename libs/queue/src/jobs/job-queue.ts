@@ -16,6 +16,7 @@ import { check } from './standard-schema.js';
 
 const WAITING = { state: 'waiting' } as const;
 const PENDING_WITHIN_MS = 500;
+const LOOK_WITHIN_MS = 250;
 
 /** A job that was added, or was there already. */
 export interface AddedJob {
@@ -73,7 +74,9 @@ export class JobQueue {
   async add(name: string, data: unknown = {}, options: JobOptions = {}): Promise<AddedJob> {
     const draft = await this.draft(name, data, options);
     const placed = await this.producer.add([draft]);
-    const existed = options.id !== undefined && placed === 'store' && (await this.#isAnother(draft));
+    const asks = options.id !== undefined && placed === 'store';
+    // The job is there: that nobody can say now whether it is another one must not look as if it were not.
+    const existed = asks && (await within(LOOK_WITHIN_MS, this.#isAnother(draft)).catch(() => false));
     return { id: draft.id, existed };
   }
 

@@ -72,6 +72,8 @@ describe('the options of a job', () => {
     ['key', ''],
     ['id', '17'],
     ['id', 'a:b'],
+    ['id', '-1'],
+    ['timeout', '25d'],
     ['backoff', { type: 'fixed' }],
     ['backoff', { type: 'fixed', delay: 5, jitter: 2 }],
     ['deduplication', { id: '' }],

@@ -17,6 +17,8 @@ interface RoostJobOptions {
 export type StoredJobOptions = JobsOptions & { readonly roost?: RoostJobOptions };
 
 const MAX_PRIORITY = 2_097_151;
+/** A timer of Node that is set for longer fires at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 const WORDS = { high: 0, normal: 10, low: 100 } as const;
 // prettier-ignore
 const NAMES = [
@@ -65,8 +67,10 @@ function compile(options: JobOptions, now: number, problems: string[]): StoredJo
   if (key !== undefined && (typeof key !== 'string' || key === '')) {
     problems.push(`Expected \`key\` to be a text, got ${show(key)}`);
   }
+  const timeoutMs = ms('timeout', options.timeout);
+  if (timeoutMs !== undefined && timeoutMs > MAX_TIMER_MS) problems.push('Expected `timeout` to be at most 24 days');
   const roost = defined({
-    timeoutMs: ms('timeout', options.timeout),
+    timeoutMs,
     expiresAt: expiryOf(options, now, problems),
     key,
   });
@@ -90,7 +94,7 @@ function compile(options: JobOptions, now: number, problems: string[]): StoredJo
 
 /** BullMQ refuses these, or takes them for its own. */
 function checkId(id: unknown, problems: string[]): void {
-  const usable = typeof id === 'string' && id !== '' && id.length <= 256 && !/^\d+$/.test(id);
+  const usable = typeof id === 'string' && id !== '' && id.length <= 256 && `${parseInt(id, 10)}` !== id;
   if (!usable || id.includes(':') || id.includes('\u0000')) {
     problems.push(
       `Expected \`id\` to be a text of 1 to 256 characters, not all digits, without colons, got ${show(id)}`,

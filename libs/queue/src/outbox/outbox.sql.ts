@@ -50,13 +50,14 @@ WITH added AS (
 SELECT pg_notify('${OUTBOX_CHANNEL}', queue)::text AS told FROM (SELECT DISTINCT queue FROM added) AS queues`;
 
 /**
- * $1 relay, $2 how many, $3 lease in ms. What this relay has already is what an answer was lost about: it makes one
+ * $1 relay, $2 how many, $3 lease in ms, $4 the names of queues as JSON, or `*`. What this relay has already is what an answer was lost about: it makes one
  * claim at a time.
  */
 export const CLAIM_DRAFTS = `
 WITH due AS (
   SELECT seq FROM roost_queue.outbox
   WHERE dead_at IS NULL AND (available_at <= clock_timestamp() OR claimed_by = $1::text)
+    AND ($4::text = '*' OR queue IN (SELECT json_array_elements_text(NULLIF($4::text, '*')::json)))
   ORDER BY seq LIMIT $2::text::int FOR UPDATE SKIP LOCKED
 ), claimed AS (
   UPDATE roost_queue.outbox AS o SET claimed_by = $1::text, attempts = o.attempts + 1,

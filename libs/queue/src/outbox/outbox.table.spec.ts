@@ -6,7 +6,6 @@ import { Pool } from 'pg';
 import { OutboxUnsupportedError } from '../queue.errors.js';
 import { outboxSchemaSql } from './outbox.sql.js';
 import { draftOf, Jobs, pgliteBed, relayOn, serverBed, type Bed, type Relay } from './outbox.testbed.js';
-import type { ClaimedDraft } from './outbox.table.js';
 import { sessionOf } from './sql-session.js';
 import { setTimeout as sleep } from 'node:timers/promises';
 

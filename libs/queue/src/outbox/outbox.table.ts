@@ -42,7 +42,11 @@ const MAX_ERROR = 1_000;
  */
 export class OutboxTable {
   /** @param pool of the database that the tables of the business are in. */
-  constructor(private readonly pool: SqlSession) {}
+  /** @param queues whose drafts are claimed; without it those of all. Other applications may share the database. */
+  constructor(
+    private readonly pool: SqlSession,
+    private readonly queues?: () => readonly string[],
+  ) {}
 
   /** Adds drafts, as part of the transaction of `session`. One whose id waits already is not added again. */
   async insert(session: SqlSession, drafts: readonly JobDraft[]): Promise<void> {
@@ -51,7 +55,8 @@ export class OutboxTable {
 
   /** Gives the oldest that are due to a relay, in their order. They are due again when `leaseMs` have passed. */
   async claim(relay: string, limit: number, leaseMs: number): Promise<readonly ClaimedDraft[]> {
-    const { rows } = await this.pool.query(sql.CLAIM_DRAFTS, [relay, `${limit}`, `${leaseMs}`]);
+    const queues = this.queues === undefined ? '*' : JSON.stringify(this.queues());
+    const { rows } = await this.pool.query(sql.CLAIM_DRAFTS, [relay, `${limit}`, `${leaseMs}`, queues]);
     return rows.map(draftOf);
   }
 

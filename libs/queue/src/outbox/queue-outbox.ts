@@ -1,6 +1,5 @@
 import type { LoggerService } from '@nestjs/common';
 import { outsideRequests, type Metrics } from '@roost/redis';
-import { Queue } from 'bullmq';
 import type { QueuePool } from '../database/queue-database.js';
 import { outageOf } from '../database/outage.js';
 import { within } from '../jobs/deadline.js';
@@ -32,11 +31,9 @@ export class QueueOutbox implements Waiting, PendingJobs {
   #table: OutboxTable | undefined;
   #relay: OutboxRelay | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #begun = false;
+  #beginning: Promise<void> | undefined;
   #ready = false;
   #closing = false;
-  /** Queues that only other processes have registered. */
-  readonly #foreign = new Map<string, Queue>();
 
   constructor(private readonly parts: QueueOutboxParts) {}
 
@@ -47,12 +44,14 @@ export class QueueOutbox implements Waiting, PendingJobs {
 
   /** A database that cannot be reached is waited for in the background. */
   async open(): Promise<void> {
-    const { stores, registry, logger } = this.parts;
+    const { stores, queues, registry, logger } = this.parts;
     const lossy = stores.opened.filter(mayBeLost);
     const pool = lossy.length === 0 ? undefined : await stores.pool();
     if (pool === undefined) return;
     this.#pool = pool;
-    this.#table = new OutboxTable(pool);
+    // Those of this application alone: others that share the database may keep their jobs elsewhere.
+    const names = () => queues.all().flatMap(({ queue, store }) => (mayBeLost(store) ? [queue.name] : []));
+    this.#table = new OutboxTable(pool, names);
     const relay = new OutboxRelay({
       table: this.#table,
       listen: (channel, heard) => pool.listen(channel, heard),
@@ -95,19 +94,21 @@ export class QueueOutbox implements Waiting, PendingJobs {
     this.#closing = true;
     clearTimeout(this.#timer);
     await this.#relay?.stop(STOP_WITHIN_MS);
-    await Promise.allSettled([...this.#foreign.values()].map((queue) => within(STOP_WITHIN_MS, queue.close())));
   }
 
-  /** Creates the table and starts the relay, once. */
-  async #begin(): Promise<void> {
-    if (this.#begun || this.#closing) return;
-    this.#begun = true;
+  /** Creates the table and starts the relay, once; who comes meanwhile waits for it, too. */
+  #begin(): Promise<void> {
+    return (this.#beginning ??= this.#create());
+  }
+
+  async #create(): Promise<void> {
+    if (this.#closing) return;
     try {
       await this.#pool!.query(outboxSchemaSql);
       this.#ready = true;
       this.#relay!.start();
     } catch (error) {
-      this.#begun = false;
+      this.#beginning = undefined;
       if (outageOf(error) === undefined) throw error;
       this.parts.logger.warn(`The outbox waits for its database: ${(error as Error).message}`, {
         event: 'outbox.waits',
@@ -125,22 +126,12 @@ export class QueueOutbox implements Waiting, PendingJobs {
   /** The store has the job when this resolves without an error; a job that it had already is not added again. */
   async #deliver({ id, queue, name, data, options }: JobDraft): Promise<Delivery> {
     try {
-      const target = await this.#queueOf(queue);
+      const target = this.parts.queues.get(queue)!.queue; // only those are claimed
       await within(DELIVER_WITHIN_MS, target.add(name, data, options));
       return { queue, id };
     } catch (error) {
       return { queue, id, error: error as Error, permanent: isRefusal(error as Error) };
     }
-  }
-
-  async #queueOf(name: string): Promise<Queue> {
-    const known = this.parts.queues.get(name)?.queue ?? this.#foreign.get(name);
-    if (known !== undefined) return known;
-    const { stores } = this.parts;
-    const queue = new Queue(name, stores.lend(await stores.get()));
-    queue.on('error', (error) => this.#fail(error));
-    this.#foreign.set(name, queue);
-    return queue;
   }
 }
 

@@ -1,4 +1,4 @@
-import { OutageError } from '../database/outage.js';
+import { OutageError, outageOf } from '../database/outage.js';
 import type { QueuePool } from '../database/queue-pool.js';
 import { QueueClosedError, QueueUnavailableError } from '../queue.errors.js';
 import type { Ask } from './sql-queue.connection.js';
@@ -75,7 +75,7 @@ export function workerAsking({ pool, trouble, onceReady }: AskParts): Asking {
       try {
         return await pool.query(text, params);
       } catch (error) {
-        if (!(error instanceof OutageError)) throw error;
+        if (!(error instanceof OutageError)) throw outageOf(error) === 'closed' ? closedError(error) : error;
         // What was sent may have been done. BullMQ asks again as well, after fifteen seconds: the job's token tells it apart.
         if (error.sent && ++lost === TRIES) throw closedError(error);
       }

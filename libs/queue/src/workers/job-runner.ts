@@ -85,7 +85,7 @@ async function inTime<T>(ms: number | undefined, abort: AbortController, body: (
       reject(error);
     }, ms);
   });
-  const result = body();
+  const result = (async () => body())(); // what throws at once rejects, like what fails later
   result.catch(() => {}); // when it is late nobody listens to it any more
   try {
     return await Promise.race([result, late]);

@@ -6,7 +6,7 @@ import type { ResolvedQueue } from '../queue.config.js';
 /** How long to stay away when nobody could say whether the job may run. */
 const RETRY_AFTER_MS = 1_000;
 
-/** How many jobs of a key that were sent away are remembered; the others come back by themselves. */
+/** How many jobs that were sent away are remembered, of a key and keys in all; the others come back by themselves. */
 const MOST_PARKED = 1_000;
 
 /** A place that a job has among those of its key, or when it should ask again. */
@@ -17,14 +17,14 @@ export class KeyGate {
   readonly #running: RunningKeys;
   readonly #aborts = new Map<KeyHold['token'], (reason: Error) => void>();
   /** The jobs of this process that were sent away, by queue and key, the longest first. */
-  readonly #parked = new Map<string, Set<string>>();
+  readonly #parked = new Map<string, Map<string, number>>();
 
   constructor(
     limits: KeyLimits,
     leaseMs: number,
     private readonly onError: (error: unknown) => void,
     /** Lets a job that was sent away come at once. */
-    private readonly promote: (queue: string, id: string) => Promise<void>,
+    private readonly promote: (queue: string, id: string, attemptsStarted: number) => Promise<void>,
   ) {
     const onLost = ({ token, key }: KeyHold) =>
       this.#aborts.get(token)?.(new Error(`the place among the jobs of ${key} was lost: it could not be renewed`));
@@ -57,10 +57,11 @@ export class KeyGate {
   }
 
   /** Remembers a job that was sent away, so that it need not wait until its time when a place is free here sooner. */
-  park({ id, queueName: queue }: Job, key: string): void {
+  park({ id, queueName: queue, attemptsStarted }: Job, key: string): void {
     const place = placeOf(queue, key);
-    const parked = this.#parked.get(place) ?? new Set<string>();
-    if (parked.size < MOST_PARKED) this.#parked.set(place, parked.add(id!));
+    const parked = this.#parked.get(place) ?? new Map<string, number>();
+    if (this.#parked.size > MOST_PARKED) this.#parked.clear();
+    if (parked.size < MOST_PARKED) this.#parked.set(place, parked.set(id!, attemptsStarted));
   }
 
   #callNext(queue: string, key: string): void {
@@ -68,9 +69,10 @@ export class KeyGate {
     const parked = this.#parked.get(place);
     const [next] = parked ?? [];
     if (parked === undefined || next === undefined) return;
-    parked.delete(next);
+    const [id, attemptsStarted] = next;
+    parked.delete(id);
     if (parked.size === 0) this.#parked.delete(place);
-    this.promote(queue, next).catch(() => {}); // it has come by itself, or was removed
+    this.promote(queue, id, attemptsStarted).catch(() => {}); // it has come by itself, or was removed
   }
 
   close(): Promise<void> {
