@@ -85,8 +85,8 @@ export class QueueRoom {
   }
 
   /** Starts the workers, once the whole application is up. */
-  async start(handlers: Handlers, registrar: BullRegistrar, hosts: () => BullHosts): Promise<void> {
-    await this.#keepSchedules(handlers);
+  start(handlers: Handlers, registrar: BullRegistrar, hosts: () => BullHosts): void {
+    this.#keepSchedules(handlers);
     this.#workers.start(handlers, registrar, hosts);
   }
 
@@ -127,7 +127,7 @@ export class QueueRoom {
     await this.parts.stores.close();
   }
 
-  async #keepSchedules(handlers: Handlers): Promise<void> {
+  #keepSchedules(handlers: Handlers): void {
     for (const [name, byJob] of handlers) {
       const { queue, store } = this.#entryOf(name);
       const declared = [...byJob].flatMap(([job, { schedules }]) => schedules.map((each) => ({ name: job, ...each })));

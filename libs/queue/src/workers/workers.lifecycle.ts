@@ -51,7 +51,7 @@ export class WorkersLifecycle
     if (!this.config.workers) return;
     this.#decorateHosts();
     const registrar = this.modules.get(BullRegistrar, { strict: false });
-    await this.room.start(this.#handlers, registrar, () => this.#hosts());
+    this.room.start(this.#handlers, registrar, () => this.#hosts());
     this.streams.start();
   }
 
