@@ -5,6 +5,10 @@ import type { Socket } from 'node:net';
 export interface ClientInternals {
   /** The present socket; another one after each reconnect. */
   readonly stream?: Socket;
+  /** What was sent and not answered, the oldest first. */
+  readonly commandQueue: { peekFront(): unknown };
+  /** What waits for a connection. */
+  readonly offlineQueue: { peekFront(): unknown };
   /** The pause before the next try to connect. */
   reconnectTimeout: NodeJS.Timeout | null;
   setStatus(status: string): void;

@@ -10,9 +10,6 @@ export interface Timing {
   readonly socketTimeoutMs: number;
 }
 
-/** Scripts of job queues may run for long, over many jobs; silence for this long is no script any more. */
-const WORKER_SOCKET_TIMEOUT_MS = 3_000;
-
 /**
  * The client's settings for a role. With its defaults ioredis 6 lets a command wait 74 s for a dead server, hangs for
  * ever on a frozen one, and runs commands whose callers have long given up once the server returns.
@@ -40,11 +37,8 @@ export function settingsFor(role: ConnectionRole, timing: Timing): RedisOptions 
     };
   }
   if (role === 'raw') return { ...shared, enableOfflineQueue: true, maxRetriesPerRequest: 0 }; // see rawClient
-  if (role === 'producer') {
-    return { ...shared, enableOfflineQueue: true, maxRetriesPerRequest: 0, socketTimeout: timing.socketTimeoutMs }; // see failFast
-  }
+  if (role === 'producer') return { ...shared, enableOfflineQueue: true, maxRetriesPerRequest: 0 }; // see failFast
   const patient: RedisOptions = { ...shared, enableOfflineQueue: true, maxRetriesPerRequest: null };
-  if (role === 'worker')
-    return { ...patient, socketTimeout: Math.max(WORKER_SOCKET_TIMEOUT_MS, timing.socketTimeoutMs) };
+  if (role === 'worker') return patient; // see endure
   return role === 'blocking' ? { ...patient, blockingTimeout: 10_000 } : { ...patient, autoResubscribe: false }; // PubSub does, and hears of failures
 }

@@ -12,13 +12,11 @@ export class Cork {
   #waiting = 0;
   readonly #uncork = () => this.flush();
 
-  constructor(private readonly batch: number = BATCH) {}
-
   /** Call before writing a command to this stream, which may be another one after a reconnect. */
   hold(stream: Writable | undefined): void {
     if (stream === undefined) return;
     if (this.#corked === stream) {
-      if (++this.#waiting < this.batch) return;
+      if (++this.#waiting < BATCH) return;
       stream.uncork();
       stream.cork();
       this.#waiting = 1;

@@ -1,10 +1,12 @@
 import type { Command, Redis } from 'ioredis';
 import { internalsOf } from './client-internals.js';
-import { Cork } from './cork.js';
+import { CommandWatch } from './command-watch.js';
 import { outsideRequests } from './outside-requests.js';
 
 /** How long a command of a client that gives up may take. */
 const COMMAND_TIMEOUT_MS = 1_000;
+/** How long one of a client that waits may take: silence for this long is no script any more. */
+const SCRIPT_TIMEOUT_MS = 3_000;
 /** A little more than the client waits before it destroys a socket whose other end does not say goodbye. */
 const CUT_WITHIN_MS = 150;
 
@@ -98,28 +100,19 @@ export function failFast(client: Redis): void {
   const tried = () => (client.options.enableOfflineQueue = false);
   client.once('ready', tried);
   client.once('close', tried);
-  each(client, (command) => {
-    command.setTimeout(COMMAND_TIMEOUT_MS);
-    command.promise.catch((error: Error) => {
-      if (error.message !== 'Command timed out') return;
-      const internals = internalsOf(client);
-      internals.flushQueue(error); // what waits for a connection must not run after its caller has given up
-      internals.stream?.destroy();
-    });
-  });
+  watch(client, COMMAND_TIMEOUT_MS, true); // what is queued must not run after its caller has given up
 }
 
-/** Makes the commands of one turn of the event loop leave in one write, or in several when they are more than `batch`. */
-export function corked(client: Redis, batch: number): void {
-  const cork = new Cork(batch);
-  each(client, () => cork.hold(internalsOf(client).stream));
+/** Gives up what a server does not answer, and the socket with it. Scripts of job queues may run for long, over many jobs. */
+export function endure(client: Redis): void {
+  watch(client, SCRIPT_TIMEOUT_MS, false);
 }
 
-/** Sees each command before it is sent. */
-function each(client: Redis, before: (command: Command) => void): void {
+function watch(client: Redis, withinMs: number, queuedToo: boolean): void {
+  const commands = new CommandWatch(client, withinMs, queuedToo);
   const send = client.sendCommand.bind(client);
   client.sendCommand = (command: Command, stream) => {
-    before(command);
+    commands.begin();
     return send(command, stream);
   };
 }

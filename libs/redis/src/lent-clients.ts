@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import type { ClientFactory } from './client-factory.js';
 import type { ConnectionMetrics } from './connection-metrics.js';
 import { classifyError } from './error-class.js';
-import { corked, endClient, failFast, LentClient } from './lent-client.js';
+import { endClient, endure, failFast, LentClient } from './lent-client.js';
 import { rawClient } from './raw-client.js';
 import { RedisNotConfiguredError } from './redis.errors.js';
 
@@ -12,9 +12,6 @@ import { RedisNotConfiguredError } from './redis.errors.js';
  * that wait on the server, and gives none of them up: who uses it watches over them.
  */
 export type JobClientRole = 'producer' | 'worker' | 'blocking';
-
-/** Measured with BullMQ, 8 and 32 jobs at a time: a sixth less CPU for each job. A longer wait for more gains next to nothing. */
-const BATCH = 8;
 
 /** The clients of one connection that were lent to libraries; ended with it at the latest. */
 export class LentClients {
@@ -40,7 +37,7 @@ export class LentClients {
     const client = this.clients.create(role, role === 'blocking' ? { blockingTimeout: 0 } : {});
     this.#listen(client);
     if (role === 'producer') failFast(client);
-    if (role !== 'blocking') corked(client, BATCH);
+    if (role === 'worker') endure(client);
     const lent = new LentClient(client, (ended) => this.#lent.delete(ended));
     this.#lent.add(lent);
     return lent;

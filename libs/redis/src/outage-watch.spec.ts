@@ -22,7 +22,7 @@ describe('an outage', () => {
   let redis: Connected;
   beforeEach(async () => {
     server = await RedisServer.start();
-    redis = await connect({ url: server.url, recheckMs: 1_000 });
+    redis = await connect({ url: server.url, recheckMs: 200 });
   });
   afterEach(async () => {
     await redis.close();
@@ -37,7 +37,7 @@ describe('an outage', () => {
 
   it('of a frozen server is noticed without traffic by the heartbeat', async () => {
     await redis.close();
-    redis = await connect({ url: server.url, heartbeatMs: 300, recheckMs: 1_000 });
+    redis = await connect({ url: server.url, heartbeatMs: 300, recheckMs: 200 });
     server.freeze();
     await eventually(() => redis.backend.current === 'memory', { within: 4_000 });
     expect(redis.backend.reason).toBe('timeout');
@@ -164,7 +164,7 @@ describe('a broken network', () => {
   it('that swallows everything is noticed on an idle connection by the heartbeat', async () => {
     const server = await RedisServer.start();
     const proxy = await FaultProxy.start({ target: { port: server.port } });
-    const redis = await connect({ url: proxy.url, heartbeatMs: 500 });
+    const redis = await connect({ url: proxy.url, heartbeatMs: 500, recheckMs: 200 });
     await proxy.blackhole();
     const startedAt = performance.now();
     await eventually(() => redis.backend.current === 'memory', { within: 4_000 });

@@ -118,29 +118,28 @@ export class ServerPool extends EventEmitter implements QueuePool {
   }
 
   /** A connection, within the time: a pool of the application's may take longer, and gets back what it then lends. */
-  async #lend(withinMs: number): Promise<PgPoolClient> {
-    if (this.#ended) throw new OutageError('closed', false);
-    let late = false;
-    let timer: NodeJS.Timeout | undefined;
-    const deadline = new Promise<never>((_, reject) => {
+  #lend(withinMs: number): Promise<PgPoolClient> {
+    if (this.#ended) return Promise.reject(new OutageError('closed', false));
+    return new Promise((resolve, reject) => {
+      let late = false;
       const giveUp = () => {
         late = true;
-        reject(new Error('timeout exceeded when trying to connect'));
+        reject(this.#judged(new Error('timeout exceeded when trying to connect'), false) as Error);
       };
-      timer = setTimeout(giveUp, withinMs);
+      const timer = setTimeout(giveUp, withinMs);
+      this.parts.pool.connect().then(
+        (client) => {
+          if (late) return client.release();
+          clearTimeout(timer);
+          this.#hear(client);
+          resolve(client);
+        },
+        (error: unknown) => {
+          clearTimeout(timer);
+          reject(this.#judged(error, false) as Error); // nobody hears of it when it is late
+        },
+      );
     });
-    const lent = this.parts.pool.connect();
-    lent.then(
-      (client) => (late ? client.release() : this.#hear(client)),
-      (error: unknown) => late && this.#health.learn(error), // else the race rejects with it
-    );
-    try {
-      return await Promise.race([lent, deadline]);
-    } catch (error) {
-      throw this.#judged(error, false);
-    } finally {
-      clearTimeout(timer);
-    }
   }
 
   /**
