@@ -12,7 +12,7 @@ describe('locks under random faults', () => {
   });
 
   it('seed 1: nobody holds what another holds, no acknowledged write is lost, and all recovers', async () => {
-    const outcome = await run({ seed: 1, entry: ENTRY, lanes: (workers) => planOf(1, 12, workers) });
+    const outcome = await run({ seed: 1, entry: ENTRY, lanes: (workers) => planOf(1, 8, workers) });
     if (outcome.violations.length > 0) throw new Error(tell(outcome));
     expect(outcome.grants).toBeGreaterThan(50);
     expect(outcome.lost.checked).toBe(0);

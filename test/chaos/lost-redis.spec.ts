@@ -51,7 +51,7 @@ describe('Redis is lost under load', () => {
 
   it('T4 killed and restarted empty: no 5xx, nothing slow, nothing executed that its caller gave up', async () => {
     await fleet.server.kill();
-    const dead = await load.during(2_000);
+    const dead = await load.during(1_000);
     expect(statuses(dead)).toEqual([200]);
     expect(slowest(dead)).toBeLessThan(SLOWEST_MS);
     expect(await fleet.backends()).toEqual(['memory', 'memory']);
@@ -83,23 +83,6 @@ describe('Redis is lost before the service starts', () => {
     expect(await count([service], 110, () => 'free-1')).toEqual({ 200: 100, 429: 10 });
     await service.stop();
     await server.stop();
-  });
-
-  it('is required: exits with code 1 and one clear message', async () => {
-    const service = await ServiceProcess.start({
-      entry: 'dist/main.js',
-      env: {
-        REDIS_URL: 'redis://:S3CRET@127.0.0.1:1',
-        ROOST_BACKEND: 'redis',
-        DATABASE_URL: 'memory:',
-        NODE_ENV: 'production',
-      },
-      readyUrl: false,
-    });
-    expect(await service.exited).toEqual({ code: 1, signal: null });
-    expect(service.output.match(/Redis is required/g)).toHaveLength(1);
-    expect(service.lines.filter((line) => line.trim() !== '').at(-1)).toMatch(/Redis is required.*ECONNREFUSED.*auto/);
-    expect(service.output).not.toMatch(/S3CRET|at .*\.js:\d+|"level":"error"/);
   });
 });
 

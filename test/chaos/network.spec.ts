@@ -5,15 +5,17 @@ import { ask, count, Load, quantile, slowest, statuses } from './load.js';
 describe('the network between the service and Redis breaks', () => {
   let fleet: Fleet;
   let load: Load | undefined;
-  beforeEach(async () => {
+  beforeAll(async () => {
     fleet = await Fleet.start({ env: COUNTED, proxied: true });
-    await count(fleet.services, 20, (n) => `pro-${n}`);
   });
+  beforeEach(() => count(fleet.services, 20, (n) => `pro-${n}`));
   afterEach(async () => {
     await load?.stop();
     load = undefined;
-    await fleet.stop();
+    await fleet.proxy!.pass();
+    await eventually(() => fleet.allOn('redis'), { within: 10_000 });
   });
+  afterAll(() => fleet.stop());
 
   it('T5 a reply is lost after the script ran: answered all the same, executed once', async () => {
     const before = await fleet.executed();
@@ -30,8 +32,6 @@ describe('the network between the service and Redis breaks', () => {
     const startedAt = performance.now();
     await eventually(() => fleet.allOn('memory'), { within: 10_000 });
     expect(performance.now() - startedAt).toBeLessThan(6_500);
-    await fleet.proxy!.pass();
-    await eventually(() => fleet.allOn('redis'), { within: 10_000 });
   });
 
   it('T17 Redis answers in 300 ms: served from memory after the first callers, and quickly', async () => {
@@ -44,8 +44,6 @@ describe('the network between the service and Redis breaks', () => {
     expect(statuses(after)).toEqual([200]);
     expect(quantile(after, 0.5)).toBeLessThan(50);
     expect(quantile(after, 0.95)).toBeLessThan(150); // on a busy machine; who asks Redis waits for 300
-    await fleet.proxy!.pass();
-    await eventually(() => fleet.allOn('redis'), { within: 8_000 });
   });
 
   it('is refused and reset in turn: no 5xx', async () => {
@@ -56,7 +54,5 @@ describe('the network between the service and Redis breaks', () => {
     const refused = await load.during(1_500);
     expect(statuses([...reset, ...refused])).toEqual([200]);
     expect(slowest([...reset, ...refused])).toBeLessThan(400);
-    await fleet.proxy!.pass();
-    await eventually(() => fleet.allOn('redis'), { within: 8_000 });
   });
 });

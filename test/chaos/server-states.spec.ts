@@ -1,4 +1,6 @@
 import { eventually } from '@roost/testing';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { Fleet, ready } from './fleet.js';
 import { ask, count, Load, slowest, statuses } from './load.js';
 
@@ -6,7 +8,10 @@ describe('Redis is there and does not serve', () => {
   let fleet: Fleet;
   let load: Load | undefined;
   beforeAll(async () => {
-    fleet = await Fleet.start();
+    // The delay is for each key that is loaded at a start, in µs.
+    fleet = await Fleet.start({
+      redis: { password: 'S3CRET-old', appendonly: true, args: ['--key-load-delay', '200'] },
+    });
   });
   afterEach(async () => {
     await load?.stop();
@@ -68,56 +73,10 @@ describe('Redis is there and does not serve', () => {
     expect(await count([fleet.one], 101, () => 'free-flushed', 1)).toEqual({ 200: 100, 429: 1 });
   });
 
-  async function connections(): Promise<number> {
-    const info = String(await fleet.server.command('INFO', 'stats'));
-    return Number(/total_connections_received:(\d+)/.exec(info)![1]);
-  }
-});
-
-describe('Redis takes no more clients', () => {
-  it('T16 a further instance starts on memory, and takes Redis up when there is room', async () => {
-    const fleet = await Fleet.start({
-      instances: 1,
-      env: { QUEUE_BACKEND: 'memory' },
-      redis: { args: ['--maxclients', '7'] },
-    });
-    const service = await fleet.add();
-    expect(await ready(service)).toMatchObject({ status: 'degraded', details: { redis: { current: 'memory' } } });
-    expect((await ask(service, 'pro-1')).status).toBe(200);
-    await fleet.one.stop();
-    await eventually(async () => (await ready(service)).status === 'ok', { within: 10_000 });
-    await fleet.stop();
-  });
-});
-
-describe('Redis is loading its data', () => {
-  it('T14 is not asked before it has, and nothing fails', async () => {
-    const fleet = await Fleet.start({ redis: { appendonly: true, args: ['--key-load-delay', '200'] } });
-    for (let i = 0; i < 4; i++)
-      await fleet.server.command('DEBUG', 'POPULATE', 2_000, `filler-${i}`, 10).catch(() => 0);
-    await fleet.server.command('EVAL', `for i = 1, 8000 do redis.call('SET', 'k' .. i, i) end`, 0);
-    const load = new Load(fleet.services, 100);
-    const restarting = fleet.server.kill().then(() => fleet.server.restart());
-    const answers = await load.during(2_500);
-    await restarting;
-    await eventually(() => fleet.allOn('redis'), { within: 15_000 });
-    expect(statuses(answers)).toEqual([200]);
-    expect(slowest(answers)).toBeLessThan(400);
-    await load.stop();
-    await fleet.stop();
-  });
-});
-
-describe('Redis refuses the credentials', () => {
-  it('T15 after a rotation: served from memory, no secret in any output, back with the new password', async () => {
-    const fleet = await Fleet.start({ redis: { password: 'S3CRET-old' } });
+  it('T15 its password was changed: served from memory, no secret in any output, back with the old one', async () => {
     await fleet.server.command('CONFIG', 'SET', 'requirepass', 'S3CRET-new');
     await fleet.server.command('CLIENT', 'KILL', 'TYPE', 'normal');
-    const load = new Load(fleet.services, 100);
-    const answers = await load.during(2_500);
-    await load.stop();
-    expect(statuses(answers)).toEqual([200]);
-    expect((await ready(fleet.one)).details.redis.reason).toBe('auth');
+    await endures('auth');
     await fleet.server.command('CONFIG', 'SET', 'requirepass', 'S3CRET-old');
     await eventually(() => fleet.allOn('redis'), { within: 10_000 });
     const bodies = await Promise.all(
@@ -126,6 +85,35 @@ describe('Redis refuses the credentials', () => {
       ),
     );
     expect(fleet.services.map((service) => service.output).join() + bodies.join()).not.toContain('S3CRET');
-    await fleet.stop();
   });
+
+  it('T14 it is loading its data: not asked before it has, and nothing fails', async () => {
+    for (let i = 0; i < 4; i++)
+      await fleet.server.command('DEBUG', 'POPULATE', 2_000, `filler-${i}`, 10).catch(() => 0);
+    await fleet.server.command('EVAL', `for i = 1, 8000 do redis.call('SET', 'k' .. i, i) end`, 0);
+    load = new Load(fleet.services, 100);
+    const restarting = fleet.server.kill().then(() => fleet.server.restart());
+    const answers = await load.during(2_500);
+    await restarting;
+    await eventually(() => fleet.allOn('redis'), { within: 15_000 });
+    expect(statuses(answers)).toEqual([200]);
+    expect(slowest(answers)).toBeLessThan(400);
+  });
+
+  it('T16 it takes no more clients: a further instance starts on memory, and takes Redis up when there is room', async () => {
+    const crowd = Array.from({ length: 30 }, () => connect(fleet.server.port, '127.0.0.1'));
+    await Promise.all(crowd.map((each) => once(each, 'connect')));
+    const clients = Number(/connected_clients:(\d+)/.exec(String(await fleet.server.command('INFO', 'clients')))![1]);
+    await fleet.server.command('CONFIG', 'SET', 'maxclients', clients - 1); // who asked is one of them
+    const service = await fleet.add();
+    expect(await ready(service)).toMatchObject({ status: 'degraded', details: { redis: { current: 'memory' } } });
+    expect((await ask(service, 'pro-1')).status).toBe(200);
+    for (const each of crowd) each.destroy();
+    await eventually(async () => (await ready(service)).status === 'ok', { within: 10_000 });
+  });
+
+  async function connections(): Promise<number> {
+    const info = String(await fleet.server.command('INFO', 'stats'));
+    return Number(/total_connections_received:(\d+)/.exec(info)![1]);
+  }
 });

@@ -1,6 +1,5 @@
 import { getJobsToken, type JobQueue } from '@roost/queue';
-import { eventually } from '@roost/testing';
-import { MailServer } from './mail-server.js';
+import { eventually, MailServer } from '@roost/testing';
 import { startService, type Service } from './service.js';
 
 const TOKEN = 'an-admin-token-of-32-characters!';
@@ -36,9 +35,9 @@ describe('jobs of the service', () => {
     const messageId = `<booking-${id}@roost.example>`;
     expect([answer.statusCode, answer.json()]).toEqual([200, { state: 'completed', result: { messageId } }]);
     expect(answer.headers['cache-control']).toBe('no-store');
-    expect(mail.mails).toEqual([expect.stringContaining(`Message-ID: ${messageId}`)]);
+    expect(mail.mails.map(({ text }) => text)).toEqual([expect.stringContaining(`Message-ID: ${messageId}`)]);
     for (const text of ['To: ann@there.example', 'Subject: Your booking of car-1, 2026-06-10 to 2026-06-12']) {
-      expect(mail.mails[0]).toContain(text);
+      expect(mail.mails[0]!.text).toContain(text);
     }
   });
 
@@ -48,8 +47,8 @@ describe('jobs of the service', () => {
     expect((await book({ ...payload, email: 'bob@there.example' })).statusCode).toBe(409);
     expect((await book({ ...payload, email: 'no address' })).statusCode).toBe(422);
     await inState(jobId, 'completed');
-    expect(mail.mails.at(-1)).toContain('To: desk@here.example');
-    expect(mail.mails.join('')).not.toContain('bob@there.example');
+    expect(mail.mails.at(-1)!.text).toContain('To: desk@here.example');
+    expect(mail.mails.map(({ text }) => text).join('')).not.toContain('bob@there.example');
   });
 
   it('books while the mail server refuses, tries the e-mail again, and logs nobody’s address', async () => {
@@ -78,7 +77,7 @@ describe('jobs of the service', () => {
     const { id } = await service.app.get<JobQueue>(getJobsToken('emails')).add('digest');
     await inState(id, 'completed');
     const yesterday = new Date(Date.now() - 86_400_000).toISOString().slice(0, 10);
-    expect(mail.mails.at(-1)).toContain(`Subject: Bookings made on ${yesterday}: 0`);
+    expect(mail.mails.at(-1)!.text).toContain(`Subject: Bookings made on ${yesterday}: 0`);
   });
 
   it.each([

@@ -2,16 +2,15 @@ import type { RedisServer } from '@roost/testing';
 import { measureBursts, type BurstSlice } from './burst-slice.js';
 import { byTurns, type Row, type RunOptions } from './runner.js';
 import type { BurstScenario, TeamComparison } from './suites/suite.js';
-import { withTeams } from './teams.js';
 
 /** Runs the bursts of a suite, its contestants by turns, each in several processes. */
 export function runBursts(
   suite: string,
   bursts: TeamComparison<BurstScenario>,
   server: RedisServer,
-  { rounds, seconds, progress }: RunOptions,
+  { rounds, seconds, crew, progress }: RunOptions,
 ): Promise<Row<BurstSlice>[]> {
-  return withTeams(bursts, async (teams) => {
+  return crew.withTeams(bursts, async (teams) => {
     const rows: Row<BurstSlice>[] = [];
     for (const scenario of bursts.scenarios) {
       progress(`${suite}: ${scenario.title}`);

@@ -4,7 +4,7 @@ import { machineUs } from './contention.js';
 import { difference, readServer } from './server-meter.js';
 import { median } from './statistics.js';
 import type { BurstScenario } from './suites/suite.js';
-import { withOpened } from './teams.js';
+import { withOpened } from './crew.js';
 
 /** One contestant under bursts of callers of one cold key each, once. */
 export interface BurstSlice {

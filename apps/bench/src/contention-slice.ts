@@ -5,7 +5,7 @@ import type { ContestantProcess } from './contestant-process.js';
 import { machineUs, type Contended, type Contention, type Section } from './contention.js';
 import { difference, isSent, readServer } from './server-meter.js';
 import type { ContentionScenario } from './suites/suite.js';
-import { withOpened } from './teams.js';
+import { withOpened } from './crew.js';
 
 /** One contestant under one load of contenders, once. */
 export interface ContentionSlice {

@@ -21,23 +21,16 @@ const ANSWER_WITHIN_MS = 20_000;
 /** However slow a queue is. */
 const JOBS_WITHIN_MS = 30_000;
 
-/** A contestant in a process of its own; it ends with this one. */
+/** A contestant in a process; it ends with this one. */
 export class ContestantProcess {
-  readonly #child: ChildProcess;
-  readonly #pending = new Map<number, (reply: Reply) => void>();
-  #id = 0;
+  constructor(
+    readonly name: string,
+    private readonly child: Child,
+    private readonly brief: boolean,
+  ) {}
 
-  constructor(readonly name: string) {
-    this.#child = fork(fileURLToPath(new URL('./child.js', import.meta.url)), {
-      serialization: 'advanced',
-      env: { PATH: process.env['PATH'], NODE_ENV: 'production' },
-    });
-    this.#child.on('message', (reply: Reply) => this.#pending.get(reply.id)?.(reply));
-    this.#child.once('exit', (code, signal) => this.#fail(`ended by itself: ${code ?? signal}`));
-  }
-
-  open(task: Task): Promise<Results['open']> {
-    return this.#call('open', [this.name, task]);
+  open(task: Omit<Task, 'brief'>): Promise<Results['open']> {
+    return this.#call('open', [this.name, { ...task, brief: this.brief } satisfies Task]);
   }
 
   loop(concurrency: number, seconds: number): Promise<Results['loop']> {
@@ -77,26 +70,54 @@ export class ContestantProcess {
   }
 
   /** Ends the process. */
-  async stop(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const ended = once(this.#child, 'exit');
-    this.#child.kill('SIGKILL');
-    await ended;
+  stop(): Promise<void> {
+    return this.child.stop();
   }
 
   async #call<Verb extends keyof Verbs>(verb: Verb, args: readonly unknown[], extraMs = 0): Promise<Results[Verb]> {
+    const reply = await this.child.ask(verb, args, ANSWER_WITHIN_MS + extraMs);
+    if (reply.error !== undefined) throw new Error(`${this.name}: ${reply.error}`);
+    return reply.result as Results[Verb];
+  }
+}
+
+/** A process that contestants can be opened in, one after the other. */
+export class Child {
+  readonly #process: ChildProcess;
+  readonly #pending = new Map<number, (reply: Reply) => void>();
+  #id = 0;
+
+  constructor() {
+    this.#process = fork(fileURLToPath(new URL('./child.js', import.meta.url)), {
+      serialization: 'advanced',
+      env: { PATH: process.env['PATH'], NODE_ENV: 'production' },
+    });
+    this.#process.on('message', (reply: Reply) => this.#pending.get(reply.id)?.(reply));
+    this.#process.once('exit', (code, signal) => this.#fail(`ended by itself: ${code ?? signal}`));
+  }
+
+  get running(): boolean {
+    return this.#process.exitCode === null && this.#process.signalCode === null;
+  }
+
+  async ask(verb: keyof Verbs, args: readonly unknown[], withinMs: number): Promise<Reply> {
     const id = ++this.#id;
     let timer: NodeJS.Timeout | undefined;
     const reply = await new Promise<Reply>((resolve) => {
       this.#pending.set(id, resolve);
-      const error = `no answer to ${verb}`;
-      timer = setTimeout(() => resolve({ id, error }), ANSWER_WITHIN_MS + extraMs);
-      this.#child.send({ id, verb, args }, (failure) => failure && resolve({ id, error: failure.message }));
+      timer = setTimeout(() => resolve({ id, error: `no answer to ${verb}` }), withinMs);
+      this.#process.send({ id, verb, args }, (failure) => failure && resolve({ id, error: failure.message }));
     });
     clearTimeout(timer);
     this.#pending.delete(id);
-    if (reply.error !== undefined) throw new Error(`${this.name}: ${reply.error}`);
-    return reply.result as Results[Verb];
+    return reply;
+  }
+
+  async stop(): Promise<void> {
+    if (!this.running) return;
+    const ended = once(this.#process, 'exit');
+    this.#process.kill('SIGKILL');
+    await ended;
   }
 
   #fail(error: string): void {

@@ -30,6 +30,8 @@ export interface Task {
   readonly postgresUrl?: string | undefined;
   /** What to do; each family of contestants has its own words. */
   readonly work: string;
+  /** Whether it is only to show that it works: then little is laid out before. */
+  readonly brief: boolean;
 }
 
 export type Contestant = (task: Task) => Promise<Opened>;

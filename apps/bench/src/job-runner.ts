@@ -2,7 +2,6 @@ import { measureFairness, type FairnessSlice } from './fairness-slice.js';
 import { measureJobs, type JobServers, type JobSlice } from './job-slice.js';
 import { byTurns, SHORTEST_TO_COMPARE, type Row, type RunOptions } from './runner.js';
 import type { FairnessScenario, JobScenario, TeamComparison } from './suites/suite.js';
-import { withTeams } from './teams.js';
 
 const WARM_UP = { title: 'warm-up', measures: 'both', concurrency: 32 } as const;
 
@@ -14,9 +13,9 @@ export function runJobs(
   suite: string,
   comparison: TeamComparison<JobScenario>,
   servers: JobServers,
-  { rounds, seconds, progress }: RunOptions,
+  { rounds, seconds, crew, progress }: RunOptions,
 ): Promise<Row<JobSlice>[]> {
-  return withTeams(comparison, async (teams) => {
+  return crew.withTeams(comparison, async (teams) => {
     const rows: Row<JobSlice>[] = [];
     if (seconds >= SHORTEST_TO_COMPARE) {
       // What is wrong with one will be seen, and told, in the first round.
@@ -48,9 +47,9 @@ export function runFairness(
   suite: string,
   comparison: TeamComparison<FairnessScenario>,
   servers: JobServers,
-  { rounds, seconds, progress }: RunOptions,
+  { rounds, seconds, crew, progress }: RunOptions,
 ): Promise<Row<FairnessSlice>[]> {
-  return withTeams(comparison, async (teams) => {
+  return crew.withTeams(comparison, async (teams) => {
     const rows: Row<FairnessSlice>[] = [];
     for (const scenario of comparison.scenarios) {
       progress(`${suite}: ${scenario.title}`);

@@ -7,6 +7,7 @@ import { judgeBounds } from './bounds.js';
 import { runBursts } from './burst-runner.js';
 import { hasWrk } from './http-load.js';
 import { runContention } from './contention-runner.js';
+import { Crew } from './crew.js';
 import { runFairness, runJobs } from './job-runner.js';
 import type { JobServers } from './job-slice.js';
 import {
@@ -22,7 +23,7 @@ import {
   toMarkdown,
   type Section,
 } from './report.js';
-import { runOutage, runSuite, type Rated, type Row, type RunOptions } from './runner.js';
+import { runOutage, runSuite, SHORTEST_TO_COMPARE, type Rated, type Row, type RunOptions } from './runner.js';
 import { suites } from './suites/index.js';
 import { outage } from './suites/outage.js';
 import type { Promises, Suite } from './suites/suite.js';
@@ -51,9 +52,12 @@ async function main(args: string[]): Promise<void> {
   const unknown = wanted.filter((name) => !NAMES.includes(name));
   if (wanted.length === 0 || unknown.length > 0) throw new Error(USAGE);
   if (values.write && values.scenario !== '') throw new Error(`Some scenarios cannot replace all of them\n${USAGE}`);
+  const seconds = bounded('seconds', values.seconds ?? (values.quick ? '1' : '1.5'), 0.02, 30);
+  const crew = new Crew(seconds < SHORTEST_TO_COMPARE);
   const options: RunOptions = {
     rounds: bounded('rounds', values.rounds ?? (values.quick ? '1' : '3'), 1, 9),
-    seconds: bounded('seconds', values.seconds ?? (values.quick ? '1' : '1.5'), 0.02, 30),
+    seconds,
+    crew,
     patienceSeconds: bounded('patience', values.patience, 0.3, 10),
     progress: (line) => process.stderr.write(`${line}\n`),
   };
@@ -97,7 +101,7 @@ async function main(args: string[]): Promise<void> {
       writeFileSync(RESULTS, mergeResults(present, sections, [TARGETS, ...NAMES]));
     }
   } finally {
-    await Promise.all([server.stop(), postgres?.stop()]);
+    await Promise.all([crew.end(), server.stop(), postgres?.stop()]);
   }
 }
 

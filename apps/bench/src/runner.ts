@@ -1,5 +1,6 @@
 import { RedisServer } from '@roost/testing';
-import { ContestantProcess } from './contestant-process.js';
+import type { ContestantProcess } from './contestant-process.js';
+import type { Crew } from './crew.js';
 import { measure, type Servers, type Slice } from './slice.js';
 import { median, rotated } from './statistics.js';
 import { outage } from './suites/outage.js';
@@ -11,6 +12,7 @@ export interface RunOptions {
   readonly seconds: number;
   /** How long an answer is waited for while Redis is frozen. */
   readonly patienceSeconds: number;
+  readonly crew: Crew;
   readonly progress: (line: string) => void;
 }
 
@@ -44,16 +46,14 @@ export const SHORTEST_TO_COMPARE = 0.1;
 export async function runSuite(suite: Suite, servers: Servers, options: RunOptions): Promise<Row[]> {
   const rows: Row[] = [];
   for (const comparison of suite.comparisons) {
-    const processes = comparison.contestants.map((name) => new ContestantProcess(name));
-    try {
+    await options.crew.withTeams(comparison, async (teams) => {
+      const processes = teams.flatMap((each) => each.processes);
       await warmUp(comparison, processes, servers, options);
       for (const scenario of comparison.scenarios) {
         options.progress(`${suite.name}: ${scenario.title}`);
         rows.push(...(await compare(comparison, scenario, processes, servers, options)));
       }
-    } finally {
-      await Promise.all(processes.map((each) => each.stop()));
-    }
+    });
   }
   return rows;
 }
@@ -132,7 +132,7 @@ export async function byTurns<Taking extends { readonly name: string }, Figures 
 /** Freezes Redis under all contestants at once, each round with contestants that were just opened. */
 export async function runOutage(server: RedisServer, options: RunOptions): Promise<OutageRow[]> {
   const rounds: (number | null)[][][] = [];
-  const processes = outage.contestants.map((name) => new ContestantProcess(name));
+  const processes = outage.contestants.map((name, place) => options.crew.take(name, place));
   try {
     for (let round = 0; round < options.rounds; round++) {
       options.progress(`outage: round ${round + 1}`);
@@ -150,7 +150,7 @@ export async function runOutage(server: RedisServer, options: RunOptions): Promi
       for (const each of processes) await each.close();
     }
   } finally {
-    await Promise.all(processes.map((each) => each.stop()));
+    await options.crew.release(processes);
   }
   return outage.contestants.map((contestant, index) => ({
     contestant,

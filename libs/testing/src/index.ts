@@ -3,6 +3,9 @@ export { RedisServer, type CommandCalls, type CommandMonitor } from './redis-ser
 export type { RedisServerOptions } from './redis-server.options.js';
 export { PostgresServer, type PostgresServerOptions } from './postgres-server.js';
 
+// Mail
+export { MailServer, type Mail, type MailServerOptions } from './mail-server.js';
+
 // Networks
 export { FaultProxy, type FaultProxyOptions } from './fault-proxy.js';
 

@@ -1,10 +1,9 @@
-import { PostgresServer, RedisServer, ServiceProcess } from '@roost/testing';
+import { MailServer, PostgresServer, RedisServer, ServiceProcess } from '@roost/testing';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Pool } from 'pg';
-import { SmtpSink } from './smtp-sink.js';
 
 /** Where jobs are kept: in Redis, with Postgres for the outbox, or in Postgres alone. */
 export type Store = 'redis' | 'postgres';
@@ -40,7 +39,7 @@ export class Deployment {
 
   private constructor(
     readonly options: DeploymentOptions,
-    readonly sink: SmtpSink,
+    readonly mail: MailServer,
     readonly postgres: PostgresServer,
     readonly redis: RedisServer | undefined,
     /** For those who look at what the service has written. */
@@ -49,15 +48,15 @@ export class Deployment {
 
   static async start(options: DeploymentOptions): Promise<Deployment> {
     const { store, webs, workers, answerAfterMs } = options;
-    const [sink, postgres, redis] = await Promise.all([
-      SmtpSink.start({ answerAfterMs }),
+    const [mail, postgres, redis] = await Promise.all([
+      MailServer.start({ answerAfterMs }),
       PostgresServer.start({ config: { max_connections: 200 } }),
       // What was acknowledged is on the disk: a job that is lost was not lost by Redis.
       store === 'redis' ? RedisServer.start({ appendonly: true, args: ['--appendfsync', 'always'] }) : undefined,
     ]);
     const pool = new Pool({ connectionString: postgres.url, max: 2 });
     pool.on('error', () => {}); // its server was killed; a new connection is made when it is needed
-    const deployment = new Deployment(options, sink, postgres, redis, pool);
+    const deployment = new Deployment(options, mail, postgres, redis, pool);
     try {
       for (let n = 1; n <= webs; n++) deployment.#members.set(`web${n}`, member('web'));
       for (let n = 1; n <= workers; n++) deployment.#members.set(`worker${n}`, member('worker'));
@@ -142,7 +141,7 @@ export class Deployment {
   async stop(): Promise<void> {
     await Promise.all([...this.#members.keys()].map((name) => this.terminate(name)));
     await this.pool.end();
-    await Promise.all([this.redis?.stop(), this.postgres.stop(), this.sink.stop()]);
+    await Promise.all([this.redis?.stop(), this.postgres.stop(), this.mail.stop()]);
   }
 
   #watch(life: string, process: ServiceProcess): void {
@@ -162,7 +161,7 @@ export class Deployment {
         QUEUE_BACKEND: store,
         DATABASE_URL: this.postgres.url,
         ...(this.redis && { REDIS_URL: this.redis.url }),
-        SMTP_URL: this.sink.url,
+        SMTP_URL: this.mail.url,
         MAIL_FROM: `${this.lifeOf(name)}@roost.example`,
         ROOST_REPLICAS: String(webs + workers),
         ROOST_RECHECK_MS: '1000',

@@ -1,7 +1,9 @@
+import type { Mail } from '@roost/testing';
 import type { Told } from './clients.js';
 import type { Incident } from './faults.js';
-import type { Mail } from './smtp-sink.js';
 import type { Job, Truth } from './truth.js';
+
+type Arrived = Omit<Mail, 'text'>;
 
 /** Something that must not be. */
 export interface Violation {
@@ -17,7 +19,7 @@ export interface Violation {
 /** What is judged. */
 export interface Evidence {
   readonly truth: Truth;
-  readonly mails: readonly Mail[];
+  readonly mails: readonly Arrived[];
   readonly told: readonly Told[];
   readonly incidents: readonly Incident[];
   /** The server that keeps the jobs. */
@@ -74,7 +76,7 @@ export function judge({ truth, mails, told, incidents, store }: Evidence): Verdi
 }
 
 /** What kept the sender of an e-mail from noting that its job is done. */
-function explanation({ from, at }: Mail, incidents: readonly Incident[], store: string): string | undefined {
+function explanation({ from, at }: Arrived, incidents: readonly Incident[], store: string): string | undefined {
   const sender = from.split('@')[0];
   const meanwhile = ({ from: begun, until }: Incident, backMs: number) =>
     begun <= at + NOTING_MS && until + backMs >= at;
@@ -98,7 +100,7 @@ function groupBy<T>(all: readonly T[], keyOf: (each: T) => string): Map<string, 
   return groups;
 }
 
-function tellMail({ id, from, at }: Mail): string {
+function tellMail({ id, from, at }: Arrived): string {
   return `${id} by ${from.split('@')[0]} at ${at}`;
 }
 

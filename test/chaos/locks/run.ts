@@ -1,4 +1,4 @@
-import { PostgresServer, type RedisServer } from '@roost/testing';
+import { eventually, PostgresServer, type RedisServer } from '@roost/testing';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -86,8 +86,9 @@ export async function run(options: RunOptions): Promise<Outcome> {
     const printed = await crew.stop();
     if (printed) history.write({ f: 'odd', why: printed });
 
-    // By now whoever is gone has left every queue, and every lock has run out.
-    await sleep(bounds.ttlMs + bounds.waiterTtlMs * 2);
+    // Until then whoever is gone has left every queue, and every lock has run out.
+    const isEmpty = async () => (await leftoversIn(pair.primary)).length === 0;
+    await eventually(isEmpty, { within: bounds.ttlMs + bounds.waiterTtlMs * 2, every: 100 }).catch(() => {}); // judged below
     const final: FinalState = {
       counters: workloads.includes('counter') ? { counter: await counterIn(pool) } : {},
       sets: { ...(workloads.includes('set') ? { set: await setIn(pool) } : {}), checked: store.list('checked') },

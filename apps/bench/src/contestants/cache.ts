@@ -39,11 +39,11 @@ const AT_ONCE = 64;
  * `miss` and the set that follows it, a cold `load`, or `many` keys at once. A `burst` has no operation of its own.
  */
 export function cacheContestant(open: (task: CacheTask) => Promise<Cacher>): Contestant {
-  return async ({ redisUrl, work }: Task): Promise<Opened> => {
+  return async ({ redisUrl, work, brief }: Task): Promise<Opened> => {
     const [where = '', what = '', bytes] = work.split(' ');
     const reads = what === 'hit' || what === 'many';
     const cache = await open({ redisUrl, near: where === 'near', ttlMs: reads ? LONG_MS : SHORT_MS });
-    const items = itemsOf(KEYS, Number(bytes));
+    const items = itemsOf(brief ? MANY : KEYS, Number(bytes));
     if (reads) await fill(cache, items);
     return {
       operate: operations(cache, items)[what],
@@ -56,29 +56,28 @@ export function cacheContestant(open: (task: CacheTask) => Promise<Cacher>): Con
 
 function operations(cache: Cacher, items: readonly Item[]): Readonly<Record<string, Opened['operate']>> {
   const keys = items.map(({ id }) => keyOf(id));
-  const batches = Array.from({ length: KEYS }, (_, from) =>
-    keys.map((_key, at) => keys[(from + at) % KEYS]!).slice(0, MANY),
-  );
+  const count = keys.length;
+  const batches = keys.map((_, from) => keys.map((_key, at) => keys[(from + at) % count]!).slice(0, MANY));
   let next = 0; // loops count from 0, and each cold key is to be a new one
   return {
     async hit(index) {
-      const id = index % KEYS;
+      const id = index % count;
       return (await cache.get(keys[id]!))?.id === id;
     },
     async miss(index) {
       const key = `missing:${next++}`;
       const missed = (await cache.get(key)) ?? undefined;
-      await cache.set(key, items[index % KEYS]!);
+      await cache.set(key, items[index % count]!);
       return missed === undefined;
     },
     async load(index) {
-      const item = items[index % KEYS]!;
+      const item = items[index % count]!;
       const loaded = await cache.getOrSet!(`cold:${next++}`, () => Promise.resolve(item));
       return loaded.id === item.id;
     },
     async many(index) {
-      const found = await cache.getMany!(batches[index % KEYS]!);
-      return found.length === MANY && found.every((item, at) => item?.id === (index + at) % KEYS);
+      const found = await cache.getMany!(batches[index % count]!);
+      return found.length === MANY && found.every((item, at) => item?.id === (index + at) % count);
     },
   };
 }

