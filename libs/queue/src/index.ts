@@ -3,6 +3,7 @@ export { QueueModule, type QueueAsyncOptions } from './queue.module.js';
 export type { KeyLimitOptions, QueueBackend, QueueModuleOptions, QueueOptions, RateOptions } from './queue.options.js';
 export type { QueueDatabase } from './database/queue-database.js';
 export { FolderLock } from './database/folder-lock.js';
+export { postgresFault, type PostgresFault } from './database/outage.js';
 export type { QueueStoreName } from './stores/queue.store.js';
 export { getJobsToken, InjectJobs } from './queue.tokens.js';
 
@@ -16,10 +17,11 @@ export type { DeadLetter, DeadLetters } from './jobs/dead-letters.js';
 export type { StandardSchema } from './jobs/standard-schema.js';
 export type { Schedule, Timing } from './schedules/timing.js';
 export { Outbox } from './outbox/outbox.js';
+export { outboxSchemaSql } from './outbox/outbox.sql.js';
 
 // Running jobs
 export { JobHandler, JobSchedule, JobWorker } from './workers/job-handler.decorator.js';
-export { CurrentJob, JobData, JobId, JobSignal, type JobArgs } from './workers/job-params.js';
+export { CurrentJob, JobData, JobId, jobOf, JobSignal, jobSignalOf } from './workers/job-params.js';
 
 // Streams
 export { StreamConsumer } from './streams/stream-consumer.decorator.js';

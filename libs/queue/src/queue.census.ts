@@ -18,9 +18,12 @@ export class QueueCensus {
     private readonly now: () => number,
   ) {}
 
+  /** Looks at the queues of each store as soon as that is there, and then now and again. */
   start(): void {
-    this.#timer = outsideRequests(() => setInterval(() => void this.look(), EVERY_MS).unref());
-    void this.look();
+    this.#timer = outsideRequests(() => setInterval(() => void this.#look(this.queues.all()), EVERY_MS).unref());
+    for (const each of new Set(this.queues.all().map(({ store }) => store))) {
+      each.onReady(() => void this.#look(this.queues.all().filter(({ store }) => store === each)));
+    }
   }
 
   stop(): void {
@@ -42,9 +45,9 @@ export class QueueCensus {
     };
   }
 
-  async look(): Promise<void> {
+  async #look(entries: readonly QueueEntry[]): Promise<void> {
     await Promise.all(
-      this.queues.all().map(async (entry) => {
+      entries.map(async (entry) => {
         if (entry.store.trouble !== undefined) return;
         const seen = await within(WITHIN_MS, this.#lookAt(entry)).catch(() => undefined); // seen the next time
         if (seen === undefined) return;

@@ -101,7 +101,7 @@ export class InvalidJobError extends RoostError {
   }
 }
 
-/** Thrown where a job is added whose data does not survive JSON unchanged. */
+/** Thrown where a job is added whose data does not survive JSON unchanged; what a job fails with whose result cannot be kept. */
 export class NonSerializableError extends RoostError {
   static override readonly code: string = 'queue.non-serializable';
 
@@ -186,8 +186,8 @@ export class OutboxUnsupportedError extends RoostError {
 export class ConflictingHandlersError extends RoostError {
   static override readonly code: string = 'queue.conflicting-handlers';
 
-  constructor(queue: string, places: readonly string[]) {
-    super(`Jobs of queue ${show(queue)} would go to either of ${places.join(' and ')}, at random. Keep one.`);
+  constructor(queue: string, places: readonly string[], advice = 'Keep one.') {
+    super(`Jobs of queue ${show(queue)} would go to either of ${places.join(' and ')}, at random. ${advice}`);
   }
 }
 

@@ -73,13 +73,18 @@ describe('jobs of one key', () => {
 describe('the lock on a job', () => {
   it('tells the handler when it is lost', async () => {
     const server = await RedisServer.start();
-    const queues = { emails: { lockDuration: 300 } };
+    const queues = { emails: { lockDuration: 300, perKey: { concurrency: 1 } } };
     const bed = await openBed({ url: server.url, providers: [Emails], queues });
-    const { id } = await bed.jobs().add('watchful', {}, { attempts: 1 });
+    const { id } = await bed.jobs().add('watchful', {}, { attempts: 1, key: 'ada' });
     await eventually(() => events.length === 1, { within: 2_000 });
+    // What outlives a process that dies: neither lock nor place for longer than the other.
+    const [place] = await server.keys('*queue:limit:*');
+    const placeMs = Number(await server.command('PTTL', place!));
+    expect([placeMs > 0, placeMs <= 300]).toEqual([true, true]);
     await server.command('SET', `{roost:jobs}:emails:${id}:lock`, 'of somebody else');
     await eventually(() => events.length === 2, { within: 2_000 });
     expect(events).toEqual(['begins', JobLockLostError.code]);
+    expect(bed.log.filter((line) => line.includes('be renewed'))).toHaveLength(1);
     await bed.app.close();
     await server.stop();
   });

@@ -23,9 +23,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobQueue } from './jobs/job-queue.js';
 import { JobHandedBackError } from './queue.errors.js';
 import { openBed, type Bed } from './queue.testbed.js';
+import { Queues } from './queues.js';
 import { InjectJobs } from './queue.tokens.js';
 import { eachStore, type StoreUnderTest } from './stores/store.testbed.js';
 import { JobHandler, JobSchedule, JobWorker } from './workers/job-handler.decorator.js';
+import { checkEndings, OddEndings } from './workers/endings.testbed.js';
 import { CurrentJob, JobData, JobSignal } from './workers/job-params.js';
 
 /** What happened, in order; each test begins with an empty one. */
@@ -202,6 +204,30 @@ eachStore('jobs in an application', (store: StoreUnderTest) => {
     expect(await jobs.add('send', { to: 'second' }, { id: 'only-one' })).toEqual({ id: 'only-one', existed: true });
     expect(await jobs.result('only-one')).toEqual({ to: 'first' });
     expect(events).toEqual(['sent to first']);
+    expect([await jobs.remove('only-one'), await jobs.remove('only-one')]).toEqual([true, false]);
+  });
+
+  it('run once, also those that leave no trace and are added again late', async () => {
+    const bed = await open();
+    const jobs = bed.jobs();
+    const { queue } = bed.app.get(Queues).get('emails')!;
+    const { name, data, options } = await jobs.drafts.draft('send', { to: 'once' }, { keepResult: 0 });
+    for (const waits of [1, 2]) {
+      await queue.add(name, data, options);
+      await until(() => events.length > 0);
+      await jobs.add('send', { to: `after ${waits}` });
+      await until(() => events.includes(`sent to after ${waits}`));
+    }
+    expect(events).toEqual(['sent to once', 'sent to after 1', 'sent to after 2']);
+    expect(await jobs.add('send', { to: 'again' }, { keepResult: 0, id: 'mine' })).toEqual({
+      id: 'mine',
+      existed: false,
+    });
+    await until(async () => (await jobs.status('mine')).state === 'unknown');
+    expect(await jobs.add('send', { to: 'again' }, { keepResult: 0, id: 'mine' })).toEqual({
+      id: 'mine',
+      existed: false,
+    });
   });
 
   it('case 31: fail at their timeout, and what they return later is dropped', async () => {
@@ -220,6 +246,11 @@ eachStore('jobs in an application', (store: StoreUnderTest) => {
     expect(await jobs.deadLetters.list()).toEqual([
       expect.objectContaining({ id, failedReason, data: { to: 'nobody' } }),
     ]);
+  });
+
+  it('end once, with a reason, whatever a handler throws or returns', async () => {
+    const bed = await open([OddEndings]);
+    await checkEndings(bed.jobs(), bed.app.get(OddEndings));
   });
 
   it('start anew when they are redriven from the dead letters', async () => {

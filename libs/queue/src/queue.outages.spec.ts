@@ -155,9 +155,10 @@ describe('jobs with an outbox', () => {
     const { id } = added[0]!.outcome as { id: string };
     expect(await waiting()).toBe(3);
     expect(await jobs.status(id)).toEqual({ state: 'waiting' });
+    expect((await jobs.add('send', { to: 'd' }, { id: 'with-an-id' })).existed).toBeUndefined();
     await server.restart();
-    await until(() => sent.length === 3);
-    expect(sent.toSorted()).toEqual(['a', 'b', 'c']);
+    await until(() => sent.length === 4);
+    expect(sent.toSorted()).toEqual(['a', 'b', 'c', 'd']);
     await until(async () => (await waiting()) === 0);
     await until(async () => (await jobs.status(id)).state === 'completed');
   }, 15_000);

@@ -12,7 +12,6 @@ import { UnregisteredQueueError } from './queue.errors.js';
 import { Queues, type QueueEntry } from './queues.js';
 import type { QueueStores } from './queue.stores.js';
 import { ScheduleKeeper } from './schedules/schedule-keeper.js';
-import type { QueueStoreName } from './stores/queue.store.js';
 import type { Handlers } from './workers/handlers.js';
 import { JobRunner } from './workers/job-runner.js';
 import { KeyGate } from './workers/key-gate.js';
@@ -20,7 +19,6 @@ import { keyLimitsOf } from './workers/key-limits-of.js';
 import { QueueWorkers, type BullHosts } from './workers/queue-workers.js';
 import { RunningJobs } from './workers/running-jobs.js';
 
-const LEASE_MS = 30_000;
 const CLOSE_WITHIN_MS = 1_000;
 
 export interface QueueRoomParts {
@@ -40,7 +38,7 @@ export class QueueRoom {
   readonly #census: QueueCensus;
   readonly #workers: QueueWorkers;
   readonly #waiting: QueueOutbox;
-  readonly #gates = new Map<QueueStoreName, Promise<KeyGate>>();
+  readonly #gates = new Map<string, Promise<KeyGate>>();
   readonly #fairness = new Map<string, Fairness>();
   #drained: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
@@ -143,21 +141,21 @@ export class QueueRoom {
   }
 
   #gateOf(queue: string): Promise<KeyGate> {
-    const { store } = this.#entryOf(queue);
-    let gate = this.#gates.get(store.name);
+    let gate = this.#gates.get(queue);
     if (gate === undefined) {
+      const { store, settings } = this.#entryOf(queue);
       const now = () => this.parts.config.clock.now();
       gate = keyLimitsOf(store.name, this.parts, now).then(
         (limits) =>
           new KeyGate(
             limits,
-            LEASE_MS,
+            settings.lockMs, // what a job that was taken over would wait for beyond its lock
             (error) => this.#report(queue, error),
-            (name, id, started) => this.#promote(name, id, started),
+            (id, started) => this.#promote(queue, id, started),
           ),
       );
-      gate.catch(() => this.#gates.delete(store.name)); // whoever waits for it is told, and the next one tries again
-      this.#gates.set(store.name, gate);
+      gate.catch(() => this.#gates.delete(queue)); // whoever waits for it is told, and the next one tries again
+      this.#gates.set(queue, gate);
     }
     return gate;
   }

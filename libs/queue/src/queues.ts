@@ -1,9 +1,8 @@
 import { InvalidOptionsError, show } from '@roost/redis';
-import { Queue, type JobsOptions } from 'bullmq';
+import { Queue } from 'bullmq';
 import { isDeepStrictEqual } from 'node:util';
 import { askWithin, within } from './jobs/deadline.js';
 import { storedOptions } from './jobs/job.check.js';
-import type { JobOptions } from './jobs/job.options.js';
 import { JobProducer, troubleOf, type Waiting } from './jobs/job-producer.js';
 import { JobQueue, type PendingJobs } from './jobs/job-queue.js';
 import { resolveQueue, type QueueConfig, type ResolvedQueue } from './queue.config.js';
@@ -71,7 +70,7 @@ export class Queues {
     const { config, stores, metrics, outbox, onError } = this.parts;
     const settings = resolveQueue(name, options, config.defaults);
     const store = await stores.get(settings.backend);
-    const queue = new Queue(name, { ...stores.lend(store), defaultJobOptions: lasting(settings.defaults) });
+    const queue = new Queue(name, { ...stores.lend(store), defaultJobOptions: storedOptions(settings.defaults, 0) });
     queue.on('error', (error) => onError(name, error));
     const outboxOf = () => (mayBeLost(store) ? outbox() : undefined);
     const producer = new JobProducer(queue, store, outboxOf, config.enqueueMs, metrics);
@@ -79,7 +78,10 @@ export class Queues {
     const jobs = new JobQueue(
       settings,
       producer,
-      { has: async (queued, id) => (await outboxOf()?.has(queued, id)) ?? false },
+      {
+        has: async (queued, id) => (await outboxOf()?.has(queued, id)) ?? false,
+        remove: async (queued, id) => (await outboxOf()?.remove(queued, id)) ?? false,
+      },
       ask,
       () => config.clock.now(),
     );
@@ -87,11 +89,6 @@ export class Queues {
     this.#ready.set(name, entry);
     return entry;
   }
-}
-
-/** The defaults for those who add jobs by BullMQ's own queue, without what is reckoned from the moment of adding. */
-function lasting({ expiresAt: _at, expiresIn: _in, ...defaults }: JobOptions): JobsOptions {
-  return storedOptions(defaults, 0);
 }
 
 /** Whether jobs wait elsewhere while a store is lost: one in the database itself is lost together with its outbox. */

@@ -98,7 +98,7 @@ describe('a database on a server', () => {
       const start = performance.now();
       const database = await open({ DATABASE_URL: server.url });
       expect(performance.now() - start).toBeLessThan(3_000);
-      expect(database.report()).toMatchObject({ status: 'degraded', reason: 'connection_lost' });
+      expect(database.report()).toMatchObject({ status: 'degraded', reason: 'timeout' });
       server.thaw();
       await eventually(() => database.report().status === 'up', { within: 8_000 });
     } finally {

@@ -1,4 +1,6 @@
+import { InvalidOptionsError, show } from '@roost/redis';
 import type { Job, Queue } from 'bullmq';
+import { integerIn, isText } from '../options.check.js';
 import type { Ask } from './deadline.js';
 
 /** A job that failed for good. */
@@ -22,14 +24,22 @@ export class DeadLetters {
     return this.ask(() => this.queue.getFailedCount());
   }
 
-  /** The newest first. */
+  /**
+   * The newest first.
+   * @throws InvalidOptionsError for a limit that is not an integer from 0.
+   */
   async list(limit = 100): Promise<readonly DeadLetter[]> {
+    checkLimit('list', limit);
+    if (limit === 0) return []; // BullMQ would take it for all
     const jobs = await this.ask(() => this.queue.getFailed(0, limit - 1));
     return jobs.map((job) => letterOf(job));
   }
 
   /** Lets a job start anew, with all its attempts. Whether it was there. */
   async redrive(id: string): Promise<boolean> {
+    if (!isText(id)) {
+      throw new InvalidOptionsError('DeadLetters.redrive', [`Expected \`id\` to be that of a job, got ${show(id)}`]);
+    }
     const job = await this.ask(() => this.queue.getJob(id));
     if (job === undefined || !(await this.ask(() => job.isFailed()))) return false;
     try {
@@ -43,10 +53,17 @@ export class DeadLetters {
 
   /** The same for the newest of them, one after the other. How many there were. */
   async redriveAll(limit = 1_000): Promise<number> {
+    checkLimit('redriveAll', limit);
     let redriven = 0;
     for (const { id } of await this.list(limit)) if (await this.redrive(id)) redriven++;
     return redriven;
   }
+}
+
+function checkLimit(method: string, limit: number): void {
+  const problems: string[] = [];
+  integerIn('limit', limit, 0, problems);
+  if (problems.length > 0) throw new InvalidOptionsError(`DeadLetters.${method}`, problems);
 }
 
 function letterOf(job: Job): DeadLetter {

@@ -48,8 +48,6 @@ export function askWithin(queue: string, ms: number, trouble: () => string | und
   };
 }
 
-/** An SQLSTATE: conflicts, resources, locks and operators, which pass; any other class of them is a mistake. */
-const PASSES = /^(?:08|40|53|55|57)/;
 const SQLSTATE = /^[0-9A-Z]{5}$/;
 
 /** Whether an error means that the store could not serve, and not that it was asked for something wrong. */
@@ -58,6 +56,6 @@ export function isOutage(error: unknown): boolean {
   if (outageOf(error) !== undefined) return true;
   const { code } = error as { code?: unknown };
   if (typeof code === 'number') return false; // what BullMQ's scripts answer
-  if (typeof code === 'string' && SQLSTATE.test(code)) return PASSES.test(code);
+  if (typeof code === 'string' && SQLSTATE.test(code)) return false;
   return stops('write', classifyError(error));
 }

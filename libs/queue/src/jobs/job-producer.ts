@@ -1,4 +1,4 @@
-import type { Queue } from 'bullmq';
+import type { Job, Queue } from 'bullmq';
 import { QueueClosedError, QueueUnavailableError, RefusedByStoreError } from '../queue.errors.js';
 import type { QueueMetrics } from '../queue.metrics.js';
 import type { QueueStore } from '../stores/queue.store.js';
@@ -10,8 +10,8 @@ export interface Waiting {
   insert(drafts: readonly JobDraft[]): Promise<void>;
 }
 
-/** Where a job went: to the store, or to wait for it. */
-export type Placed = 'store' | 'outbox';
+/** Where jobs went: to the store, with the ids that they have there, or to wait for it. */
+export type Placed = { readonly in: 'store'; readonly ids: readonly string[] } | { readonly in: 'outbox' };
 
 /** What share of the time the store gets when jobs can wait elsewhere. */
 const SHARE_OF_STORE = 0.6;
@@ -36,7 +36,7 @@ export class JobProducer {
     if (this.#closed) throw new QueueClosedError(this.queue.name);
     try {
       const placed = await this.#place(drafts);
-      this.metrics.added(this.queue.name, placed, drafts.length);
+      this.metrics.added(this.queue.name, placed.in, drafts.length);
       return placed;
     } catch (error) {
       const outcome = error instanceof RefusedByStoreError ? 'refused' : 'unavailable';
@@ -53,26 +53,26 @@ export class JobProducer {
   async #place(drafts: readonly JobDraft[]): Promise<Placed> {
     const until = performance.now() + this.withinMs;
     const outbox = this.waiting();
-    const reason = await this.#toStore(drafts, outbox === undefined ? this.withinMs : this.withinMs * SHARE_OF_STORE);
-    if (reason === undefined) return 'store';
-    if (outbox === undefined) throw reason;
+    const ids = await this.#toStore(drafts, outbox === undefined ? this.withinMs : this.withinMs * SHARE_OF_STORE);
+    if (!(ids instanceof QueueUnavailableError)) return { in: 'store', ids };
+    if (outbox === undefined) throw ids;
     try {
       await within(Math.max(until - performance.now(), 1), outbox.insert(drafts));
-      return 'outbox';
+      return { in: 'outbox' };
     } catch (error) {
-      const why = `${reason.message} Nor can its outbox: ${(error as Error).message}`;
+      const why = `${ids.message} Nor can its outbox: ${(error as Error).message}`;
       throw new QueueUnavailableError(this.queue.name, why, true, { cause: error });
     }
   }
 
-  /** Why the store did not take them, if it did not. */
-  async #toStore(drafts: readonly JobDraft[], withinMs: number): Promise<QueueUnavailableError | undefined> {
+  /** The ids that they have in the store, or why it did not take them. */
+  async #toStore(drafts: readonly JobDraft[], withinMs: number): Promise<readonly string[] | QueueUnavailableError> {
     const trouble = troubleOf(this.store);
     // Nothing is sent to a store that is known to be lost: it would arrive after its caller has given up.
     if (trouble !== undefined) return new QueueUnavailableError(this.queue.name, trouble, false);
     try {
-      await within(withinMs, this.#send(drafts));
-      return undefined;
+      const jobs = await within(withinMs, this.#send(drafts));
+      return jobs.map(({ id }) => id!);
     } catch (error) {
       if (error instanceof QueueClosedError) throw error;
       const { message } = error as Error;
@@ -83,10 +83,10 @@ export class JobProducer {
     }
   }
 
-  async #send(drafts: readonly JobDraft[]): Promise<void> {
+  async #send(drafts: readonly JobDraft[]): Promise<readonly Job[]> {
     const [only] = drafts;
-    if (drafts.length === 1) await this.queue.add(only!.name, only!.data, only!.options);
-    else await this.queue.addBulk(drafts.map(({ name, data, options: opts }) => ({ name, data, opts })));
+    if (drafts.length === 1) return [await this.queue.add(only!.name, only!.data, only!.options)];
+    return this.queue.addBulk(drafts.map(({ name, data, options: opts }) => ({ name, data, opts })));
   }
 }
 

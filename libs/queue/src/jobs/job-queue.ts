@@ -1,28 +1,32 @@
-import { show } from '@roost/redis';
 import type { Job, Queue } from 'bullmq';
-import { randomUUID } from 'node:crypto';
 import type { ResolvedQueue } from '../queue.config.js';
 import { InvalidJobError, QueueUnavailableError } from '../queue.errors.js';
 import { scheduleOf, type Schedule, type Timing } from '../schedules/timing.js';
 import { DeadLetters } from './dead-letters.js';
 import { within, type Ask } from './deadline.js';
-import { areTimeless, storedOptions, type StoredJobOptions } from './job.check.js';
-import { jsonOf } from './job-data.js';
+import type { StoredJobOptions } from './job.check.js';
 import type { JobDraft } from './job-draft.js';
+import { JobDrafts } from './job-drafts.js';
 import type { JobOptions } from './job.options.js';
 import type { JobProducer } from './job-producer.js';
 import { stateOf, type JobStatus } from './job-status.js';
-import { check } from './standard-schema.js';
 
 const WAITING = { state: 'waiting' } as const;
 const PENDING_WITHIN_MS = 500;
 const LOOK_WITHIN_MS = 250;
+const OF_ONE_JOB = ['id', 'delay', 'expiresAt'] as const satisfies readonly (keyof JobOptions)[];
+/** More could not be stored within the time that a call has. */
+const MOST_AT_ONCE = 5_000;
 
 /** A job that was added, or was there already. */
 export interface AddedJob {
+  /** That of the job it is a duplicate of, where `deduplication` found one. */
   readonly id: string;
-  /** Whether a job with this id was known already: that one, with its own data, stays as it is. */
-  readonly existed: boolean;
+  /**
+   * Whether a job with this id, or this `deduplication`, was known already: that one, with its own data, stays as it is.
+   * Undefined when nobody can say: the store answers late, or the job waits for it.
+   */
+  readonly existed: boolean | undefined;
 }
 
 /** One job of {@link JobQueue.addAll}. */
@@ -32,9 +36,11 @@ export interface NewJob {
   readonly options?: JobOptions;
 }
 
-/** Finds a job that is yet to reach the store. */
+/** Jobs that are yet to reach the store. */
 export interface PendingJobs {
   has(queue: string, id: string): Promise<boolean>;
+  /** Whether it was there. */
+  remove(queue: string, id: string): Promise<boolean>;
 }
 
 /**
@@ -45,20 +51,20 @@ export interface PendingJobs {
  * await this.emails.add('confirm', { bookingId }, { priority: 'low', delay: '5m' });
  */
 export class JobQueue {
+  /** Checks jobs without adding them. */
+  readonly drafts: JobDrafts;
   readonly deadLetters: DeadLetters;
   readonly #queue: Queue;
-  /** Those of most jobs, made once. */
-  readonly #defaults: StoredJobOptions | undefined;
 
   constructor(
     private readonly settings: ResolvedQueue,
     private readonly producer: JobProducer,
     private readonly pending: PendingJobs,
     private readonly ask: Ask,
-    private readonly now: () => number,
+    now: () => number,
   ) {
     this.#queue = producer.queue;
-    this.#defaults = areTimeless(settings.defaults) ? storedOptions(settings.defaults, 0) : undefined;
+    this.drafts = new JobDrafts(settings, now);
     this.deadLetters = new DeadLetters(this.#queue, ask);
   }
 
@@ -72,41 +78,51 @@ export class JobQueue {
    * NonSerializableError and JobTooLargeError for what cannot be meant, before anything was sent.
    */
   async add(name: string, data: unknown = {}, options: JobOptions = {}): Promise<AddedJob> {
-    const draft = await this.draft(name, data, options);
+    const draft = await this.drafts.draft(name, data, options);
     const placed = await this.producer.add([draft]);
-    const asks = options.id !== undefined && placed === 'store';
+    const isOne =
+      options.id !== undefined || (options.deduplication ?? this.settings.defaults.deduplication) !== undefined;
+    if (placed.in === 'outbox') return { id: draft.id, existed: isOne ? undefined : false };
+    const id = placed.ids[0]!;
+    if (options.id === undefined || id !== draft.id) return { id, existed: id !== draft.id };
     // The job is there: that nobody can say now whether it is another one must not look as if it were not.
-    const existed = asks && (await within(LOOK_WITHIN_MS, this.#isAnother(draft)).catch(() => false));
-    return { id: draft.id, existed };
+    return { id, existed: await within(LOOK_WITHIN_MS, this.#isAnother(draft)).catch(() => undefined) };
   }
 
-  /** Adds several jobs at once: none of them when one is refused. */
+  /** Adds up to 5 000 jobs at once: none of them when one is refused. */
   async addAll(jobs: readonly NewJob[]): Promise<readonly { id: string }[]> {
+    if (jobs.some((job) => typeof job !== 'object' || job === null)) throw new InvalidJobError(['Expected objects']);
     if (jobs.length === 0) return [];
-    const drafts = await Promise.all(jobs.map(({ name, data = {}, options = {} }) => this.draft(name, data, options)));
-    await this.producer.add(drafts);
-    return drafts.map(({ id }) => ({ id }));
+    if (jobs.length > MOST_AT_ONCE) {
+      throw new InvalidJobError([`Expected at most ${MOST_AT_ONCE} jobs at once, got ${jobs.length}`]);
+    }
+    const drafts = await Promise.all(
+      jobs.map(({ name, data = {}, options = {} }) => this.drafts.draft(name, data, options)),
+    );
+    const placed = await this.producer.add(drafts);
+    return placed.in === 'store' ? placed.ids.map((id) => ({ id })) : drafts.map(({ id }) => ({ id }));
   }
 
   /**
    * Adds a job at each time of a cron expression, or every so often: once, however many processes there are. The same `id`
    * replaces what it was before.
-   * @param cron five or six fields, in UTC unless `timezone` says otherwise; or `{ every: '10s' }`.
+   * @param when cron with five or six fields, in UTC unless `timezone` says otherwise; or `{ every: '10s' }`.
    * @throws InvalidJobError for an expression or a time zone that does not exist, and for times that never come.
    */
   async schedule(
     id: string,
-    cron: string | Timing,
+    when: string | Timing,
     name: string,
     data: unknown = {},
     options: JobOptions & Pick<Timing, 'timezone'> = {},
   ): Promise<void> {
-    const { timezone, ...jobOptions } = options;
-    const timing = typeof cron === 'string' ? { cron, ...(timezone !== undefined && { timezone }) } : cron;
-    const schedule = scheduleOf(id, timing);
-    const { options: opts, data: checked } = await this.draft(name, data, jobOptions, 'schedule');
-    const { jobId: _own, ...template } = opts;
-    await this.ask(() => this.#queue.upsertJobScheduler(id, schedule, { name, data: checked, opts: template }));
+    const { timezone, ...jobOptions } = (options as typeof options | null) ?? {};
+    const problems = OF_ONE_JOB.filter((each) => jobOptions[each] !== undefined).map(
+      (each) => `Expected a schedule without \`${each}\`, which is one job's own`,
+    );
+    const schedule = scheduleOf(id, when, timezone, problems);
+    const { data: sent, options: opts } = await this.drafts.template(name, data, jobOptions);
+    await this.ask(() => this.#queue.upsertJobScheduler(id, schedule, { name, data: sent, opts }));
   }
 
   /** Whether there was such a schedule. */
@@ -146,39 +162,11 @@ export class JobQueue {
 
   /** Takes a job that does not run yet, or is done, out of the queue. Whether it was there. */
   async remove(id: string): Promise<boolean> {
+    // The answer to removing a job that is not there is that of one that was.
+    if ((await this.ask(() => this.#queue.getJobState(id))) === 'unknown') {
+      return this.ask(() => this.pending.remove(this.name, id));
+    }
     return (await this.ask(() => this.#queue.remove(id))) === 1;
-  }
-
-  /** A checked job, with the defaults of the queue; used by the outbox as well. */
-  async draft(
-    name: string,
-    data: unknown,
-    options: JobOptions,
-    purpose: 'job' | 'schedule' = 'job',
-  ): Promise<JobDraft> {
-    const { jobs, maxDataBytes } = this.settings;
-    if (typeof name !== 'string' || name === '') throw new InvalidJobError([`Expected a name, got ${show(name)}`]);
-    const schema = jobs?.[name];
-    if (jobs !== undefined && (schema === undefined || !Object.hasOwn(jobs, name))) {
-      throw new InvalidJobError([`There is no job ${show(name)}; there are ${Object.keys(jobs).join(', ')}`]);
-    }
-    const stored = this.#storedOptions(options);
-    if (schema !== undefined && schema !== true) {
-      const checked = await check(schema, data);
-      if ('problems' in checked) throw new InvalidJobError(checked.problems);
-    }
-    const id = options.id ?? randomUUID();
-    const opts: StoredJobOptions = {
-      ...stored,
-      ...(purpose === 'job' && { jobId: id }),
-      ...(options.id !== undefined && { roost: { ...stored.roost, nonce: randomUUID() } }),
-    };
-    return { queue: this.name, id, name, data: jsonOf(data, maxDataBytes), options: opts };
-  }
-
-  #storedOptions(options: JobOptions): StoredJobOptions {
-    if (this.#defaults !== undefined && Object.keys(options).length === 0) return this.#defaults;
-    return storedOptions({ ...this.settings.defaults, ...options }, this.now());
   }
 
   async #isAnother({ id, options }: JobDraft): Promise<boolean> {

@@ -1,13 +1,16 @@
-import { defined, show, toMs, type Duration } from '@roost/redis';
-import type { JobsOptions } from 'bullmq';
+import { defined, show } from '@roost/redis';
+import { QueueKeys, type Job, type JobsOptions } from 'bullmq';
+import { durationIn, flagIn, integerIn, isText, objectIn, textIn } from '../options.check.js';
 import { InvalidJobError, UnknownJobOptionError } from '../queue.errors.js';
-import type { BackoffOptions, DeduplicationOptions, JobOptions } from './job.options.js';
+import type { DeduplicationOptions, JobOptions } from './job.options.js';
 
 /** What BullMQ keeps of a job beside its own options; on every store, under one name. */
 interface RoostJobOptions {
   readonly timeoutMs?: number;
   /** Unix time in ms. */
   readonly expiresAt?: number;
+  /** Counted from when the job could start for the first time. */
+  readonly expiresInMs?: number;
   readonly key?: string;
   /** Tells this job from another that was added under the same id before. */
   readonly nonce?: string;
@@ -28,6 +31,8 @@ const NAMES = [
 const KNOWN: ReadonlySet<string> = new Set(NAMES);
 const KNOWN_DEDUPLICATION = new Set(['id', 'ttl', 'extend', 'replace', 'keepLastIfActive']);
 const KNOWN_BACKOFF = new Set(['type', 'delay', 'jitter']);
+/** What BullMQ keeps on Redis beside the jobs: one with such an id would take its place, or be taken for it. */
+const TAKEN: ReadonlySet<string> = new Set(Object.keys(new QueueKeys('').getKeys('')));
 
 /** What those who know BullMQ would write, and what is meant by it here. */
 const HINTS: Readonly<Record<string, string>> = {
@@ -40,42 +45,62 @@ const HINTS: Readonly<Record<string, string>> = {
 
 /**
  * Options as BullMQ is given them, checked where they are written.
- * @throws UnknownJobOptionError for one that does not exist, InvalidJobError for values that cannot be meant.
+ * @param defaults what counts where the options say nothing.
+ * @throws UnknownJobOptionError when one does not exist, InvalidJobError for values that cannot be meant; either names
+ * every problem.
  */
-export function storedOptions(options: JobOptions, now: number): StoredJobOptions {
-  for (const name of Object.keys(options)) {
-    if (!KNOWN.has(name)) throw new UnknownJobOptionError(name, HINTS[name] ?? `There are ${[...KNOWN].join(', ')}.`);
-  }
+export function storedOptions(options: JobOptions, now: number, defaults: JobOptions = {}): StoredJobOptions {
   const problems: string[] = [];
-  const stored = compile(options, now, problems);
+  const given = objectIn(undefined, options, undefined, problems) ?? {};
+  const stored = compile(mergedOptions(defaults, given), now, problems);
+  const [unknown, ...others] = Object.keys(given).filter((name) => !KNOWN.has(name));
+  if (unknown !== undefined) {
+    const further = others.map((name) => `There is no job option \`${name}\`. ${hintOf(name)}`);
+    const hints = [hintOf(unknown), ...further, ...problems.map((problem) => `${problem}.`)];
+    throw new UnknownJobOptionError(unknown, hints.join(' '));
+  }
   if (problems.length > 0) throw new InvalidJobError(problems);
   return stored;
 }
 
-/** Whether what is stored of the options does not depend on when the job is added. */
-export function areTimeless({ expiresAt, expiresIn, delay }: JobOptions): boolean {
-  return expiresAt === undefined && expiresIn === undefined && !(delay instanceof Date);
+/** What is wrong with options that are to count for many jobs. */
+export function problemsOfDefaults(defaults: JobOptions): readonly string[] {
+  const problems: string[] = [];
+  const given = objectIn('defaults', defaults, KNOWN, problems) ?? {};
+  for (const name of ['id', 'expiresAt'] as const) {
+    if (given[name] !== undefined) problems.push(`Expected \`defaults\` without \`${name}\`, which is one job's own`);
+  }
+  if (given.delay instanceof Date)
+    problems.push("Expected `delay` of `defaults` to be no date, which is one job's own");
+  const within: string[] = [];
+  compile(given, 0, within);
+  return [...problems, ...within.map((problem) => `\`defaults\`: ${problem}`)];
+}
+
+/** Options over defaults. When a job expires is one decision, however it is written. */
+export function mergedOptions({ expiresAt, expiresIn, ...defaults }: JobOptions, options: JobOptions): JobOptions {
+  const expires = options.expiresAt !== undefined || options.expiresIn !== undefined;
+  return defined({ ...defaults, ...(!expires && { expiresAt, expiresIn }), ...defined(options) }) as JobOptions;
+}
+
+function hintOf(name: string): string {
+  return HINTS[name] ?? `There are ${NAMES.join(', ')}.`;
 }
 
 function compile(options: JobOptions, now: number, problems: string[]): StoredJobOptions {
   const { id, attempts, lifo, key } = options;
-  const ms = (name: keyof JobOptions, value: Duration | undefined) => duration(name, value, problems);
   if (id !== undefined) checkId(id, problems);
-  if (attempts !== undefined && !(Number.isSafeInteger(attempts) && attempts > 0)) {
-    problems.push(`Expected \`attempts\` to be a positive integer, got ${show(attempts)}`);
-  }
-  if (key !== undefined && (typeof key !== 'string' || key === '')) {
-    problems.push(`Expected \`key\` to be a text, got ${show(key)}`);
-  }
-  const timeoutMs = ms('timeout', options.timeout);
-  if (timeoutMs !== undefined && timeoutMs > MAX_TIMER_MS) problems.push('Expected `timeout` to be at most 24 days');
+  if (attempts !== undefined) integerIn('attempts', attempts, 1, problems);
+  flagIn('lifo', lifo, problems);
+  textIn('key', key, problems);
   const roost = defined({
-    timeoutMs,
-    expiresAt: expiryOf(options, now, problems),
+    timeoutMs: durationIn('timeout', options.timeout, problems, MAX_TIMER_MS),
+    expiresAt: expiryOf(options, problems),
+    expiresInMs: durationIn('expiresIn', options.expiresIn, problems),
     key,
   });
-  const keepFailedMs = ms('keepFailed', options.keepFailed);
-  const keepResultMs = options.keepResult === 0 ? 0 : ms('keepResult', options.keepResult);
+  const keepFailedMs = durationIn('keepFailed', options.keepFailed, problems);
+  const keepResultMs = options.keepResult === 0 ? 0 : durationIn('keepResult', options.keepResult, problems);
   return {
     ...defined({
       jobId: id,
@@ -94,11 +119,13 @@ function compile(options: JobOptions, now: number, problems: string[]): StoredJo
 
 /** BullMQ refuses these, or takes them for its own. */
 function checkId(id: unknown, problems: string[]): void {
-  const usable = typeof id === 'string' && id !== '' && id.length <= 256 && `${parseInt(id, 10)}` !== id;
-  if (!usable || id.includes(':') || id.includes('\u0000')) {
+  const usable = isText(id) && id.length <= 256 && `${parseInt(id, 10)}` !== id && !id.includes(':');
+  if (!usable) {
     problems.push(
       `Expected \`id\` to be a text of 1 to 256 characters, not all digits, without colons, got ${show(id)}`,
     );
+  } else if (TAKEN.has(id)) {
+    problems.push(`Expected another \`id\` than those that BullMQ takes for itself, got ${show(id)}`);
   }
 }
 
@@ -118,68 +145,54 @@ function delayOf(delay: JobOptions['delay'], now: number, problems: string[]): n
     problems.push('Expected `delay` to be a date that exists');
     return undefined;
   }
-  return delay === 0 ? undefined : duration('delay', delay, problems);
+  return delay === 0 ? undefined : durationIn('delay', delay, problems);
 }
 
-function expiryOf({ expiresAt, expiresIn }: JobOptions, now: number, problems: string[]): number | undefined {
-  if (expiresAt !== undefined && expiresIn !== undefined)
-    problems.push('Expected `expiresAt` or `expiresIn`, got both');
-  if (expiresAt === undefined) {
-    const inMs = duration('expiresIn', expiresIn, problems);
-    return inMs === undefined ? undefined : now + inMs;
-  }
+function expiryOf({ expiresAt, expiresIn }: JobOptions, problems: string[]): number | undefined {
+  if (expiresAt === undefined) return undefined;
+  if (expiresIn !== undefined) problems.push('Expected `expiresAt` or `expiresIn`, got both');
   if (expiresAt instanceof Date && !Number.isNaN(expiresAt.getTime())) return expiresAt.getTime();
   problems.push(`Expected \`expiresAt\` to be a Date, got ${show(expiresAt)}`);
   return undefined;
 }
 
+/** The Unix time in ms at which a job is not worth starting any more, if it has one. */
+export function expiryOfJob({ opts, timestamp }: Pick<Job, 'opts' | 'timestamp'>): number | undefined {
+  const { expiresAt, expiresInMs } = (opts as StoredJobOptions).roost ?? {};
+  return expiresInMs === undefined ? expiresAt : timestamp + (opts.delay ?? 0) + expiresInMs;
+}
+
 function backoffOf(backoff: JobOptions['backoff'], problems: string[]): JobsOptions['backoff'] {
   if (backoff === undefined) return undefined;
   if (typeof backoff !== 'object') {
-    const delay = duration('backoff', backoff, problems);
+    const delay = durationIn('backoff', backoff, problems);
     return delay === undefined ? undefined : { type: 'fixed', delay };
   }
-  const { type, delay, jitter } = backoff satisfies BackoffOptions;
-  unknownIn('backoff', backoff, KNOWN_BACKOFF, problems);
+  const given = objectIn('backoff', backoff, KNOWN_BACKOFF, problems);
+  if (given === undefined) return undefined;
+  const { type, delay, jitter } = given;
   if (type !== 'fixed' && type !== 'exponential') {
     problems.push(`Expected \`backoff.type\` to be fixed or exponential, got ${show(type)}`);
   }
-  if (jitter !== undefined && !(jitter >= 0 && jitter <= 1)) {
+  if (jitter !== undefined && !(typeof jitter === 'number' && jitter >= 0 && jitter <= 1)) {
     problems.push(`Expected \`backoff.jitter\` to be a number from 0 to 1, got ${show(jitter)}`);
   }
-  const delayMs = duration('backoff.delay', delay, problems);
-  if (delayMs === undefined) {
-    if (delay === undefined) problems.push('Expected `backoff.delay`');
-    return undefined;
-  }
-  return { type, delay: delayMs, ...(jitter !== undefined && { jitter }) };
+  if (delay === undefined) problems.push('Expected `backoff.delay`');
+  const delayMs = durationIn('backoff.delay', delay, problems);
+  return delayMs === undefined ? undefined : { type, delay: delayMs, ...(jitter !== undefined && { jitter }) };
 }
 
 function deduplicationOf(given: DeduplicationOptions | undefined, problems: string[]): JobsOptions['deduplication'] {
-  if (given === undefined) return undefined;
-  unknownIn('deduplication', given, KNOWN_DEDUPLICATION, problems);
-  if (typeof given.id !== 'string' || given.id === '') {
-    problems.push(`Expected \`deduplication.id\` to be a text, got ${show(given.id)}`);
-  }
-  return { ...defined({ ...given, ttl: duration('deduplication.ttl', given.ttl, problems) }) } as { id: string };
+  if (given === undefined || !objectIn('deduplication', given, KNOWN_DEDUPLICATION, problems)) return undefined;
+  const { id, ttl, extend, replace, keepLastIfActive } = given;
+  if (id === undefined) problems.push('Expected `deduplication.id`');
+  textIn('deduplication.id', id, problems);
+  flagIn('deduplication.extend', extend, problems);
+  flagIn('deduplication.replace', replace, problems);
+  flagIn('deduplication.keepLastIfActive', keepLastIfActive, problems);
+  return defined({ ...given, ttl: durationIn('deduplication.ttl', ttl, problems) }) as { id: string };
 }
 
 function keepFor(ms: number | undefined): { age: number } | undefined {
   return ms === undefined ? undefined : { age: Math.max(1, Math.ceil(ms / 1_000)) };
-}
-
-function duration(name: string, value: Duration | undefined, problems: string[]): number | undefined {
-  if (value === undefined) return undefined;
-  try {
-    return toMs(value);
-  } catch (error) {
-    problems.push(`\`${name}\`: ${(error as Error).message}`);
-    return undefined;
-  }
-}
-
-function unknownIn(name: string, given: object, known: ReadonlySet<string>, problems: string[]): void {
-  for (const each of Object.keys(given)) {
-    if (!known.has(each)) problems.push(`There is no \`${name}.${each}\`; there are ${[...known].join(', ')}`);
-  }
 }

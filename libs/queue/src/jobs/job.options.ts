@@ -4,7 +4,7 @@ import type { Duration } from '@roost/redis';
 export interface JobOptions {
   /**
    * By which adding the job again adds nothing, for as long as the first one is known: while it waits and runs, and then
-   * for `keepResult`. @default a random one
+   * for `keepResult`. Up to 256 characters, not all digits, without colons; not among defaults. @default a random one
    */
   readonly id?: string;
   /**
@@ -22,17 +22,20 @@ export interface JobOptions {
   readonly backoff?: Duration | BackoffOptions;
   /** How long one attempt may take: its signal is aborted then, and the attempt has failed. @default no limit */
   readonly timeout?: Duration;
-  /** When it is too late to start. Such a job fails without a handler having seen it. */
+  /** When it is too late to start. Such a job fails without a handler having seen it. Not among defaults. */
   readonly expiresAt?: Date;
-  /** The same, from now on. */
+  /** The same, from when it could start: when it was added, after its `delay`, or when its schedule adds it. */
   readonly expiresIn?: Duration;
   /** What the limits `perKey` of the queue count by, such as a customer. */
   readonly key?: string;
   /** Adds nothing while another job with the same `deduplication.id` is known. */
   readonly deduplication?: DeduplicationOptions;
-  /** How long the job is kept after it was done, with its result; 0 not at all. @default '24h' */
+  /**
+   * How long the job is kept after it was done, with its result; 0 not at all. BullMQ clears the whole queue by the age that
+   * the job has which is done just now: where jobs of one queue differ, the shortest counts for all. @default '24h'
+   */
   readonly keepResult?: Duration;
-  /** How long it is kept among the dead letters after it failed for good. @default '14d' */
+  /** How long it is kept among the dead letters after it failed for good; the shortest of a queue counts. @default '14d' */
   readonly keepFailed?: Duration;
 }
 

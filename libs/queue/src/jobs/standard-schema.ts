@@ -15,6 +15,11 @@ interface SchemaIssue {
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 
+/** Whether it follows Standard Schema; that of arktype is a function. */
+export function isSchema(value: unknown): value is StandardSchema {
+  return typeof (value as StandardSchema | null | undefined)?.['~standard']?.validate === 'function';
+}
+
 /** The value as the schema wants it, or what is wrong with it. */
 export async function check<Output>(
   schema: StandardSchema<Output>,

@@ -84,6 +84,11 @@ export const FIND_DRAFT = `
 SELECT attempts::text, last_error, (dead_at IS NOT NULL)::text AS dead FROM roost_queue.outbox
 WHERE queue = $1::text AND id = $2::text ORDER BY dead_at DESC NULLS FIRST LIMIT 1`;
 
+/** $1 queue, $2 id. What a relay is delivering just now is not there any more. */
+export const REMOVE_DRAFT = `
+DELETE FROM roost_queue.outbox
+WHERE queue = $1::text AND id = $2::text AND dead_at IS NULL AND claimed_by IS NULL RETURNING id`;
+
 export const MEASURE_DRAFTS = `
 SELECT count(*) FILTER (WHERE dead_at IS NULL)::text AS waiting, count(dead_at)::text AS dead,
   greatest(extract(epoch FROM clock_timestamp() - min(created_at) FILTER (WHERE dead_at IS NULL)) * 1000, 0)::text AS age

@@ -1,11 +1,17 @@
 import { PGlite } from '@electric-sql/pglite';
+import { Metrics } from '@roost/redis';
 import { eventually, PostgresServer } from '@roost/testing';
 import { drizzle as drizzleOnPg } from 'drizzle-orm/node-postgres';
 import { drizzle as drizzleOnPglite } from 'drizzle-orm/pglite';
 import { Pool } from 'pg';
-import { OutboxUnsupportedError } from '../queue.errors.js';
+import { openPool } from '../database/queue-database.js';
+import { OutboxUnsupportedError, QueueSetupError } from '../queue.errors.js';
+import type { QueueStores } from '../queue.stores.js';
+import type { Queues } from '../queues.js';
+import { MemoryQueueStore } from '../stores/memory.store.js';
 import { outboxSchemaSql } from './outbox.sql.js';
 import { draftOf, Jobs, pgliteBed, relayOn, serverBed, type Bed, type Relay } from './outbox.testbed.js';
+import { QueueOutbox } from './queue-outbox.js';
 import { sessionOf } from './sql-session.js';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -75,6 +81,14 @@ describe.each(['Postgres', 'PGlite'])('outbox on %s', (name) => {
       await table().insert(session, [draftOf('of app')]);
     });
     expect(await table().find('mail', 'of app')).toBeDefined();
+  });
+
+  it('lets one be removed that waits, and none that is being delivered', async () => {
+    await table().insert(on().pool, [draftOf('waits')]);
+    expect([await table().remove('mail', 'waits'), await table().remove('mail', 'waits')]).toEqual([true, false]);
+    await table().insert(on().pool, [draftOf('claimed')]);
+    await table().claim('relay', 1, 1_000);
+    expect(await table().remove('mail', 'claimed')).toBe(false);
   });
 
   it('gives drafts back as they were, oldest first, and one relay each', async () => {
@@ -188,6 +202,68 @@ describe.each(['Postgres', 'PGlite'])('outbox on %s', (name) => {
     expect(seenBefore).toEqual([]);
     expect(jobs.ids).toEqual(['done']);
     await eventually(async () => (await table().depth()).waiting === 0, { within: 1_000 });
+  });
+});
+
+describe('the outbox of an application', () => {
+  const told: Record<string, unknown>[] = [];
+  const opened: { close(): Promise<void> }[] = [];
+  const drop = (what: string) => beds['Postgres']!.script(`DROP ${what} CASCADE`);
+  const ids = async () =>
+    (await pool.query<{ id: string }>('SELECT id FROM roost_queue.outbox')).rows.map(({ id }) => id);
+  async function open(url = server.url): Promise<QueueOutbox> {
+    const made = await openPool({ url });
+    const stores = { opened: [new MemoryQueueStore()], pool: () => made, forgetful: false } as unknown as QueueStores;
+    const queues = { all: () => [], get: () => undefined } as unknown as Queues; // it relays nothing
+    const tell = (_: string, about: object) => void told.push({ ...about });
+    const logger = { log: tell, warn: tell, error: tell };
+    const outbox = new QueueOutbox({ stores, queues, registry: new Metrics(), logger });
+    opened.push(outbox, { close: () => made.end() });
+    await outbox.open();
+    return outbox;
+  }
+  afterEach(async () => {
+    for (const each of opened.splice(0)) await each.close();
+    await beds['Postgres']!.script(outboxSchemaSql);
+  });
+
+  it.each(['TABLE roost_queue.outbox', 'SCHEMA roost_queue'])(
+    'is made again when somebody drops the %s',
+    async (what) => {
+      const outbox = await open();
+      told.splice(0);
+      await drop(what);
+      await Promise.all(['a', 'b', 'c'].map((id) => outbox.insert([draftOf(id)])));
+      expect((await ids()).toSorted()).toEqual(['a', 'b', 'c']);
+      expect(told.filter(({ event }) => event === 'outbox.remade')).toHaveLength(1);
+    },
+  );
+
+  it('is made again for the next transaction when one has found it dropped', async () => {
+    const outbox = await open();
+    await drop('TABLE roost_queue.outbox');
+    const add = (id: string) => drizzleOnPg(pool).transaction((tx) => outbox.insertIn(sessionOf(tx), [draftOf(id)]));
+    const first = await add('a').then(
+      () => ['a'], // the relay has found it before
+      (error: unknown) => (expect(error).toMatchObject({ cause: { code: '42P01' } }), []),
+    );
+    await add('b');
+    expect(await ids()).toEqual([...first, 'b']);
+  });
+
+  it('says at boot what an administrator has to do, and needs no right where that was done', async () => {
+    await drop('SCHEMA roost_queue');
+    await pool.query('DROP ROLE IF EXISTS clerk; CREATE ROLE clerk LOGIN');
+    const url = server.url.replace('postgres@', 'clerk@');
+    await expect(open(url)).rejects.toThrow(QueueSetupError);
+    await expect(open(url)).rejects.toThrow(/permission denied .*GRANT CREATE ON DATABASE.*`outboxSchemaSql`/);
+    await pool.query(outboxSchemaSql);
+    await expect(open(url)).rejects.toThrow(/permission denied .*GRANT USAGE ON SCHEMA roost_queue/);
+    await pool.query('GRANT USAGE ON SCHEMA roost_queue TO clerk');
+    await pool.query('GRANT SELECT, INSERT, UPDATE, DELETE ON roost_queue.outbox TO clerk');
+    await (await open(url)).insert([draftOf('a')]);
+    expect(await ids()).toEqual(['a']);
+    await drop('SCHEMA roost_queue');
   });
 });
 

@@ -86,6 +86,11 @@ export class OutboxTable {
     return { state, attempts: Number(row['attempts']), lastError: row['last_error'] ?? undefined };
   }
 
+  /** Whether there was one that waited, and no relay had it. */
+  async remove(queue: string, id: string): Promise<boolean> {
+    return (await this.pool.query(sql.REMOVE_DRAFT, [queue, id])).rows.length > 0;
+  }
+
   async depth(): Promise<OutboxDepth> {
     const [row] = (await this.pool.query(sql.MEASURE_DRAFTS)).rows;
     return { waiting: Number(row!['waiting']), oldestAgeMs: Number(row!['age']), dead: Number(row!['dead']) };

@@ -31,10 +31,10 @@ export class Outbox {
     if (entry === undefined) {
       throw new OutboxUnsupportedError(`There is no queue ${show(queue)}: register it with QueueModule.registerQueue`);
     }
-    const draft = await entry.jobs.draft(name, data, options);
+    const draft = await entry.jobs.drafts.draft(name, data, options);
     const session = sessionOf(tx);
-    if (!mayBeLost(entry.store)) await enqueueDirectly(session, draft);
-    else if (this.waiting.exists) await this.waiting.insertIn(session, [draft]);
+    if (!mayBeLost(entry.store)) return { id: await enqueueDirectly(session, draft) };
+    if (this.waiting.exists) await this.waiting.insertIn(session, [draft]);
     else throw new OutboxUnsupportedError(`Queue ${show(queue)} has no outbox: give QueueModule a \`database\``);
     return { id: draft.id };
   }

@@ -1,6 +1,7 @@
 import type { LoggerService } from '@nestjs/common';
 import type { Queue } from 'bullmq';
 import { isDeepStrictEqual } from 'node:util';
+import type { StoredJobOptions } from '../jobs/job.check.js';
 import { scheduleOf, type Timing } from './timing.js';
 
 /** A schedule that the program declares. */
@@ -11,10 +12,18 @@ export interface DeclaredSchedule {
   readonly data: unknown;
 }
 
-/** What the ids of declared schedules begin with: others were made at run time, and are left alone. */
-const DECLARED = 'roost.';
-
 type Kept = Awaited<ReturnType<Queue['getJobSchedulers']>>[number];
+
+interface Template {
+  readonly name: string;
+  readonly data: unknown;
+  readonly opts: DeclaredOptions;
+}
+
+/** What the jobs of a declared schedule carry. Others were made at run time, where nobody can set this, and are left alone. */
+interface DeclaredOptions extends StoredJobOptions {
+  readonly roost: StoredJobOptions['roost'] & { readonly declared: true };
+}
 
 /** Makes the schedules of one queue what the program declares. */
 export class ScheduleKeeper {
@@ -26,14 +35,14 @@ export class ScheduleKeeper {
     declared: readonly DeclaredSchedule[],
     private readonly logger: Pick<LoggerService, 'log' | 'error'>,
   ) {
-    const counts = new Map<string, number>();
-    this.#declared = new Map(
-      declared.map((each) => {
-        const count = (counts.get(each.name) ?? 0) + 1;
-        counts.set(each.name, count);
-        return [`${DECLARED}${each.name}${count === 1 ? '' : `.${count}`}`, each];
-      }),
-    );
+    const byId = new Map<string, DeclaredSchedule>();
+    for (const each of declared) {
+      const base = `roost.${each.name.replaceAll(':', '.')}`;
+      let id = base;
+      for (let count = 2; byId.has(id); count++) id = `${base}.${count}`;
+      byId.set(id, each);
+    }
+    this.#declared = byId;
   }
 
   /** Called at the boot, and whenever the store is there again: it may have come back empty. One run at a time. */
@@ -52,15 +61,19 @@ export class ScheduleKeeper {
 
   async #reconcile(): Promise<void> {
     const kept = new Map((await this.queue.getJobSchedulers(0, -1, true)).map((each) => [each.key, each]));
-    for (const id of kept.keys()) {
-      if (!id.startsWith(DECLARED) || this.#declared.has(id)) continue;
+    for (const [id, { template }] of kept) {
+      if (!isDeclared(template?.opts) || this.#declared.has(id)) continue;
       await this.queue.removeJobScheduler(id);
       this.#tell('ended', id);
     }
-    for (const [id, declared] of this.#declared) {
-      if (await this.#isKept(kept.get(id), declared)) continue;
-      const { name, timing, data } = declared;
-      await this.queue.upsertJobScheduler(id, scheduleOf(id, timing), { name, data, opts: {} });
+    const defaults: StoredJobOptions = this.queue.defaultJobOptions;
+    const opts: DeclaredOptions = { ...defaults, roost: { ...defaults.roost, declared: true } };
+    for (const [id, { name, timing, data }] of this.#declared) {
+      const schedule = scheduleOf(id, timing);
+      // As it will be stored, to be compared with what is.
+      const template = JSON.parse(JSON.stringify({ name, data: data ?? {}, opts })) as Template;
+      if (await this.#isKept(kept.get(id), schedule, template)) continue;
+      await this.queue.upsertJobScheduler(id, schedule, template);
       this.#tell('begun', id);
     }
   }
@@ -69,15 +82,14 @@ export class ScheduleKeeper {
    * Left alone when it is the same: to write it again would drop a job that is due and was not run yet. Its next job has
    * to be there, too: a schedule without one never runs again (taskforcesh/bullmq#3063).
    */
-  async #isKept(kept: Kept | undefined, { name, timing, data }: DeclaredSchedule): Promise<boolean> {
+  async #isKept(kept: Kept | undefined, schedule: ReturnType<typeof scheduleOf>, template: Template): Promise<boolean> {
     if (kept?.next === undefined) return false;
-    const { pattern, tz, every } = scheduleOf(kept.key, timing);
+    const { pattern, tz, every } = schedule;
     const same =
-      kept.name === name &&
       kept.pattern === pattern &&
       kept.tz === tz &&
       (every === undefined ? kept.every === undefined : Number(kept.every) === every) &&
-      isDeepStrictEqual(kept.template?.data ?? {}, data);
+      isDeepStrictEqual({ name: kept.name, data: kept.template?.data ?? {}, opts: kept.template?.opts }, template);
     return same && (await this.queue.getJob(`repeat:${kept.key}:${kept.next}`)) !== undefined;
   }
 
@@ -88,4 +100,8 @@ export class ScheduleKeeper {
       schedule,
     });
   }
+}
+
+function isDeclared(options: StoredJobOptions | undefined): boolean {
+  return (options as Partial<DeclaredOptions> | undefined)?.roost?.declared === true;
 }

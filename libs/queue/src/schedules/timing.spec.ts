@@ -19,8 +19,27 @@ describe('when a schedule adds jobs', () => {
     ['too few fields', { cron: '0 8' }],
     ['neither', {}],
     ['both', { cron: '0 8 * * *', every: '1s' }],
+    ['null', null],
+    ['a list', []],
+    ['a name that does not exist', { cron: '0 8 * * *', tz: 'Europe/Berlin' }],
+    ['a zone that is none', { cron: '0 8 * * *', timezone: null }],
+    ['a zone for what has none', { every: '1s', timezone: 'Europe/Berlin' }],
+    ['a number', 5],
   ] as const)('case 21: is refused with %s', (_, timing) => {
     expect(() => scheduleOf('a', timing as never)).toThrow(InvalidJobError);
+  });
+
+  it('takes the zone beside it as well as inside it, but not both', () => {
+    const expected = { pattern: '0 8 * * *', tz: 'Europe/Berlin' };
+    expect(scheduleOf('a', '0 8 * * *', 'Europe/Berlin')).toEqual(expected);
+    expect(scheduleOf('a', { cron: '0 8 * * *' }, 'Europe/Berlin')).toEqual(expected);
+    expect(() => scheduleOf('a', { cron: '0 8 * * *', timezone: 'UTC' }, 'Europe/Berlin')).toThrow(InvalidJobError);
+    expect(() => scheduleOf('a', { every: '1s' }, 'Europe/Berlin')).toThrow('`timezone`');
+  });
+
+  it('names every problem at once', () => {
+    const schedule = () => scheduleOf('a:b', { cron: '0 8', timezone: 'Mars/Base', evry: 5 } as never);
+    expect(schedule).toThrow(/without colons.*evry.*five or six fields.*time zone/);
   });
 
   it('is refused with an id that BullMQ takes apart', () => {

@@ -1,6 +1,7 @@
-import { show, toMs, type Duration } from '@roost/redis';
+import { show, type Duration } from '@roost/redis';
 import type { RepeatOptions } from 'bullmq';
 import { CronExpressionParser } from 'cron-parser';
+import { durationIn, isText, objectIn } from '../options.check.js';
 import { InvalidJobError } from '../queue.errors.js';
 
 /** When a job is added again and again: by a cron expression, or every so often. */
@@ -25,33 +26,48 @@ export interface Schedule {
   readonly data: unknown;
 }
 
+const KNOWN: ReadonlySet<string> = new Set(['cron', 'timezone', 'every'] satisfies (keyof Timing)[]);
+
 /**
  * The timing as BullMQ is given it.
+ * @param when a cron expression, or a timing.
+ * @param timezone that of the expression, where the timing names none.
+ * @param problems what else is wrong, to be named together with what is wrong here.
  * @throws InvalidJobError for what does not exist, and for times that never come.
  */
-export function scheduleOf(id: string, { cron, timezone = 'UTC', every }: Timing): Omit<RepeatOptions, 'key'> {
-  const problems: string[] = [];
-  if (typeof id !== 'string' || id === '' || id.includes(':') || id.includes('\u0000')) {
+export function scheduleOf(
+  id: string,
+  when: string | Timing,
+  timezone?: string,
+  problems: string[] = [],
+): Omit<RepeatOptions, 'key'> {
+  if (!isText(id) || id.includes(':')) {
     problems.push(`Expected the id of a schedule to be a text without colons, got ${show(id)}`);
   }
-  if ((cron === undefined) === (every === undefined)) problems.push('Expected either `cron` or `every`');
-  let everyMs = 0;
-  if (every !== undefined) {
-    try {
-      everyMs = toMs(every);
-    } catch (error) {
-      problems.push(`\`every\`: ${(error as Error).message}`);
-    }
-  }
-  if (cron !== undefined) problems.push(...problemsOfCron(cron, timezone));
+  const timing = typeof when === 'string' ? { cron: when } : objectIn<Timing>('timing', when, KNOWN, problems);
+  const compiled = timing && compile(timing, timezone, problems);
   if (problems.length > 0) throw new InvalidJobError(problems);
-  return cron === undefined ? { every: everyMs } : { pattern: cron, tz: timezone };
+  return compiled!;
+}
+
+function compile(timing: Timing, beside: string | undefined, problems: string[]): Omit<RepeatOptions, 'key'> {
+  const { cron, every, timezone = beside } = timing;
+  if ((cron === undefined) === (every === undefined)) problems.push('Expected either `cron` or `every`');
+  if (every !== undefined && timezone !== undefined) problems.push('Expected `timezone` with `cron` only');
+  if (timezone !== beside && beside !== undefined) problems.push('Expected one `timezone`, got two');
+  if (cron === undefined) return { every: durationIn('every', every, problems)! };
+  const tz = timezone === undefined ? 'UTC' : timezone;
+  problems.push(...problemsOfCron(cron, tz));
+  return { pattern: cron, tz };
 }
 
 function problemsOfCron(cron: string, timezone: string): string[] {
   const fields = typeof cron === 'string' ? cron.trim().split(/\s+/).length : 0;
-  if (fields !== 5 && fields !== 6) return [`Expected \`cron\` to have five or six fields, got ${show(cron)}`];
-  if (!isTimezone(timezone)) return [`There is no time zone ${show(timezone)}`];
+  const problems = isTimezone(timezone) ? [] : [`There is no time zone ${show(timezone)}`];
+  if (fields !== 5 && fields !== 6) {
+    problems.unshift(`Expected \`cron\` to have five or six fields, got ${show(cron)}`);
+  }
+  if (problems.length > 0) return problems;
   try {
     CronExpressionParser.parse(cron, { tz: timezone }).next();
     return [];

@@ -5,6 +5,7 @@ import {
   Worker,
   type BackendFactory,
   type Processor,
+  type QueueOptions,
   type RedisQueueBackend,
   type WorkerOptions,
 } from 'bullmq';
@@ -21,8 +22,8 @@ export class Bench {
     return store;
   }
 
-  queue(store: QueueStore, name: string): Queue {
-    const queue = new Queue(name, { connection: {} }, factoryOf(store));
+  queue(store: QueueStore, name: string, options: Partial<QueueOptions> = {}): Queue {
+    const queue = new Queue(name, { connection: {}, ...options }, factoryOf(store));
     return this.#kept(queue);
   }
 

@@ -1,9 +1,10 @@
 import { eventually, PostgresServer } from '@roost/testing';
 import pg from 'pg';
 import { openPool, type QueueDatabase, type QueuePool } from '../database/queue-database.js';
-import { ClockSkewError, QueueClosedError, QueueSetupError, QueueUnavailableError } from '../queue.errors.js';
+import { ClockSkewError, QueueSetupError, QueueUnavailableError } from '../queue.errors.js';
 import { PostgresQueueStore, type PostgresStoreParts } from './postgres.store.js';
 import { Bench, tookMs } from './bullmq.testbed.js';
+import { outlivesItsServer } from './outages.testbed.js';
 
 describe('jobs in Postgres', () => {
   let server: PostgresServer;
@@ -24,6 +25,8 @@ describe('jobs in Postgres', () => {
   async function open(options: Partial<PostgresStoreParts> = {}) {
     return bench.open(new PostgresQueueStore({ pool: await poolOf(), ...options }));
   }
+
+  outlivesItsServer({ bench, open, server: () => server, refusal: QueueUnavailableError, hungWithinMs: 50 });
 
   it('case 2, 8: makes the schema, takes the first job at once after boot, runs it, and tells of it', async () => {
     const pool = await poolOf();
@@ -49,24 +52,31 @@ describe('jobs in Postgres', () => {
     const warned: Error[] = [];
     const onWarning = (warning: Error) => void warned.push(warning);
     process.on('warning', onWarning);
+    const admin = new pg.Client({ connectionString: server.url });
+    await admin.connect();
+    bench.closes(() => admin.end());
+    const count = async (which = 'true') => {
+      const clients = `backend_type = 'client backend' AND pid <> pg_backend_pid() AND ${which}`;
+      const { rows } = await admin.query<{ n: number }>(
+        `SELECT count(*)::int AS n FROM pg_stat_activity WHERE ${clients}`,
+      );
+      return rows[0]!.n;
+    };
     const store = await open();
+    const queues = Array.from({ length: 12 }, (_, i) => bench.queue(store, `many${i}`));
+    await queues[0]!.add('x', {});
+    expect(await count(`query ~ '^LISTEN'`)).toBe(0); // nobody waits for jobs here
     const ran: string[] = [];
     for (let i = 0; i < 12; i++) {
       bench.worker(store, `many${i}`, async ({ name }) => ran.push(name), { concurrency: 4 });
       bench.events(store, `many${i}`);
     }
-    const queues = Array.from({ length: 12 }, (_, i) => bench.queue(store, `many${i}`));
     await Promise.all(
       queues.map((queue) => queue.addBulk(Array.from({ length: 10 }, () => ({ name: 'x', data: {} })))),
     );
-    await eventually(() => ran.length === 120, { within: 5_000 });
-    const admin = new pg.Client({ connectionString: server.url });
-    await admin.connect();
-    const { rows } = await admin.query(
-      "SELECT count(*)::int AS n FROM pg_stat_activity WHERE backend_type = 'client backend'",
-    );
-    await admin.end();
-    expect((rows[0] as { n: number }).n).toBeLessThanOrEqual(12); // ten, one that listens, and the one that asks
+    await eventually(() => ran.length === 121, { within: 5_000 });
+    expect(await count()).toBeLessThanOrEqual(11); // ten, and one that listens
+    expect(await count(`query ~ '^LISTEN'`)).toBe(1);
     process.off('warning', onWarning);
     expect(warned).toEqual([]);
   });
@@ -92,60 +102,6 @@ describe('jobs in Postgres', () => {
     await eventually(() => ran.length === 1, { within: 3_000 });
     expect([ran, ready]).toEqual([[id], 1]);
   }, 20_000);
-
-  it('case 5: goes on when Postgres is restarted: workers, events, and a job that ended meanwhile', async () => {
-    const store = await open();
-    const queue = bench.queue(store, 'restart');
-    const events = bench.events(store, 'restart');
-    const done: string[] = [];
-    events.on('completed', ({ returnvalue }) => done.push(returnvalue));
-    await events.waitUntilReady();
-    let release!: () => void;
-    const held = new Promise<void>((resolve) => (release = resolve));
-    let calls = 0;
-    bench.worker(store, 'restart', async ({ name }) => {
-      calls++;
-      if (name === 'long') await held;
-      return name;
-    });
-    await queue.add('long', {});
-    await eventually(() => calls === 1, { within: 1_000 });
-    await server.kill();
-    release(); // the job ends while nobody can be told
-    expect(await tookMs(() => expect(queue.add('no', {})).rejects.toThrow(QueueUnavailableError))).toBeLessThan(200);
-    await server.restart();
-    await eventually(() => store.trouble === undefined, { within: 3_000 });
-    await queue.add('next', {});
-    await eventually(() => done.length === 2, { within: 3_500 });
-    expect([calls, done.toSorted()]).toEqual([2, ['long', 'next']]);
-  }, 20_000);
-
-  it('refuses in a second while Postgres hangs, and workers go on when it answers again', async () => {
-    const store = await open();
-    const queue = bench.queue(store, 'frozen');
-    const ran: string[] = [];
-    bench.worker(store, 'frozen', async ({ name }) => ran.push(name));
-    await queue.add('before', {});
-    await eventually(() => ran.length === 1, { within: 1_000 });
-    server.freeze();
-    const hung = () => tookMs(() => expect(queue.add('hung', {})).rejects.toThrow(QueueUnavailableError));
-    for (const ms of await Promise.all(Array.from({ length: 15 }, hung))) expect(ms).toBeLessThan(1_150);
-    expect(await hung()).toBeLessThan(50);
-    server.thaw();
-    await eventually(() => store.trouble === undefined, { within: 3_000 });
-    await queue.add('after', {});
-    await eventually(() => ran.includes('after'), { within: 3_000 });
-  }, 20_000);
-
-  it('case 6: does not take a job after its queue was closed, nor after the store was', async () => {
-    const store = await open();
-    const [first, second] = [bench.queue(store, 'closed'), bench.queue(store, 'closed')];
-    await first.close();
-    expect(await tookMs(() => expect(first.add('b', {})).rejects.toThrow(QueueClosedError))).toBeLessThan(50);
-    await store.close();
-    expect(await tookMs(() => expect(second.add('c', {})).rejects.toThrow(QueueClosedError))).toBeLessThan(50);
-    expect(store.trouble).toBe('closed');
-  });
 
   it('case 13: asks seldom while a queue runs as many jobs as it may', async () => {
     const pool = await poolOf();
@@ -252,5 +208,36 @@ describe('jobs in Postgres', () => {
     bench.closes(() => store.close());
     await expect(store.open()).rejects.toThrow(/database "absent" does not exist/);
     await expect(store.open()).rejects.toThrow(QueueSetupError);
+  });
+
+  it('does not start where BullMQ adds jobs in a way that transactions do not know', async () => {
+    await open();
+    const admin = await poolOf();
+    const signature =
+      'add_job(text,text,text,jsonb,jsonb,integer,bigint,bigint,integer,text,text,text,text,text,boolean)';
+    await admin.query(`ALTER FUNCTION bullmq.${signature} RENAME TO other`);
+    const opened = open().catch((error: unknown) => error);
+    expect(await opened).toMatchObject({ code: 'queue.setup', message: expect.stringContaining(signature) });
+    await admin.query(`ALTER FUNCTION bullmq.${signature.replace('add_job', 'other')} RENAME TO add_job`);
+  });
+
+  it('works for a user who may create nothing once an administrator has granted what it says', async () => {
+    await open();
+    const admin = await poolOf();
+    await admin.query('DROP ROLE IF EXISTS clerk; CREATE ROLE clerk LOGIN');
+    const url = server.url.replace('postgres@', 'clerk@');
+    const asClerk = async () => open({ pool: await poolOf({ url }) });
+    const { message } = (await asClerk().catch((error: unknown) => error)) as QueueSetupError;
+    expect(message).toMatch(/permission denied .*GRANT CREATE ON DATABASE.*; or start once as one who has it/);
+    await admin.query(`GRANT USAGE, CREATE ON SCHEMA bullmq TO clerk;
+      GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA bullmq TO clerk;
+      GRANT USAGE ON ALL SEQUENCES IN SCHEMA bullmq TO clerk`);
+    const store = await asClerk();
+    const queue = bench.queue(store, 'clerk');
+    const ran: string[] = [];
+    bench.worker(store, 'clerk', async ({ name }) => ran.push(name));
+    await queue.add('a', {});
+    await queue.add('b', {}, { jobId: 'own' });
+    await eventually(() => ran.length === 2, { within: 2_000 });
   });
 });

@@ -53,7 +53,8 @@ function evictionIn(facts: Facts): StoreFinding | undefined {
     about: 'eviction',
     message:
       `\`maxmemory-policy\` is ${policy}: Redis ${unlimited ? 'would delete' : 'deletes'} jobs` +
-      `${unlimited ? ' if it had a `maxmemory`' : ' when it is full'}. Set it to noeviction, or give jobs a Redis of their own (\`connection\`).`,
+      `${unlimited ? ' if it had a `maxmemory`' : ' when it is full'}. Set it to noeviction, or give jobs a Redis ` +
+      "of their own (`connection`), or keep jobs in Postgres (`backend: 'postgres'`, QUEUE_BACKEND=postgres).",
   };
 }
 

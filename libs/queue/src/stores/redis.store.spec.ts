@@ -1,8 +1,9 @@
 import { connect } from '@roost/redis/testing';
 import { eventually, freePort, RedisServer } from '@roost/testing';
-import { QueueClosedError, QueueSetupError } from '../queue.errors.js';
+import { QueueSetupError } from '../queue.errors.js';
 import { RedisQueueStore } from './redis.store.js';
 import { Bench, tookMs } from './bullmq.testbed.js';
+import { outlivesItsServer } from './outages.testbed.js';
 
 const LOST = /Connection is closed|isn't writeable|timed out|max retries/;
 
@@ -23,6 +24,8 @@ describe('jobs in Redis', () => {
     bench.closes(connected.close);
     return bench.open(new RedisQueueStore({ connection: connected.connection, prefix: 'test:queue' }));
   }
+
+  outlivesItsServer({ bench, open, server: () => server, refusal: LOST, hungWithinMs: 1_150 });
 
   it('case 2: takes the first job at once after boot, runs it, and tells of it', async () => {
     const store = await open();
@@ -91,62 +94,6 @@ describe('jobs in Redis', () => {
     expect([ready, again]).toEqual([1, 1]);
   });
 
-  it('case 6: does not take a job after its queue was closed, nor after the store was', async () => {
-    const store = await open();
-    const [first, second] = [bench.queue(store, 'q'), bench.queue(store, 'q')];
-    await first.add('a', {});
-    await first.close();
-    expect(await tookMs(() => expect(first.add('b', {})).rejects.toThrow(QueueClosedError))).toBeLessThan(50);
-    await store.close();
-    expect(await tookMs(() => expect(second.add('c', {})).rejects.toThrow(QueueClosedError))).toBeLessThan(50);
-    expect(store.trouble).toBe('closed');
-    expect(await server.command('LLEN', 'test:queue:q:wait')).toBe(1);
-  });
-
-  it('goes on when Redis is killed and comes back: workers, events, and a job that ran meanwhile', async () => {
-    const store = await open();
-    const queue = bench.queue(store, 'killed');
-    const events = bench.events(store, 'killed');
-    const done: string[] = [];
-    events.on('completed', ({ returnvalue }) => done.push(returnvalue));
-    await events.waitUntilReady();
-    let release!: () => void;
-    const held = new Promise<void>((resolve) => (release = resolve));
-    let calls = 0;
-    bench.worker(store, 'killed', async ({ name }) => {
-      calls++;
-      if (name === 'long') await held;
-      return name;
-    });
-    await queue.add('long', {});
-    await eventually(() => calls === 1, { within: 1_000 });
-    await server.kill();
-    release(); // the job ends while nobody can be told
-    expect(await tookMs(() => expect(queue.add('no', {})).rejects.toThrow(LOST))).toBeLessThan(200);
-    await server.restart();
-    await eventually(() => store.trouble === undefined, { within: 5_000 });
-    await queue.add('next', {});
-    await eventually(() => done.length === 2, { within: 3_500 });
-    expect([calls, done.toSorted()]).toEqual([2, ['long', 'next']]);
-  }, 20_000);
-
-  it('refuses in a second while Redis hangs, and workers go on when it answers again', async () => {
-    const store = await open();
-    const queue = bench.queue(store, 'frozen');
-    const ran: string[] = [];
-    bench.worker(store, 'frozen', async ({ name }) => ran.push(name));
-    await queue.add('before', {});
-    await eventually(() => ran.length === 1, { within: 1_000 });
-    server.freeze();
-    const asked = Array.from({ length: 5 }, () => tookMs(() => expect(queue.add('hung', {})).rejects.toThrow(LOST)));
-    for (const ms of await Promise.all(asked)) expect(ms).toBeLessThan(1_150);
-    expect(await tookMs(() => expect(queue.add('hung', {})).rejects.toThrow(LOST))).toBeLessThan(1_150);
-    server.thaw();
-    await eventually(() => store.trouble === undefined, { within: 4_000 });
-    await eventually(() => queue.add('after', {}).then(() => true), { within: 4_000 });
-    await eventually(() => ran.includes('after'), { within: 5_000 });
-  }, 20_000);
-
   it('refuses to boot with a wrong password, and needs no restart when the right one comes', async () => {
     await server.command('CONFIG', 'SET', 'requirepass', 'secret');
     const connected = await connect({ url: server.url.replace('redis://', 'redis://:wrong@') });
@@ -167,6 +114,7 @@ describe('jobs in Redis', () => {
     expect(await found('appendonly', 'no')).toEqual(['warn persistence']);
     expect(await found('maxmemory-policy', 'allkeys-lru')).toEqual(['warn eviction', 'warn persistence']);
     expect(await found('maxmemory', '100mb')).toEqual(['refuse eviction', 'warn persistence']);
+    expect((await store.audit())[0]!.message).toMatch(/noeviction.*or keep jobs in Postgres \(`backend: 'postgres'`/);
     expect(await found('maxmemory-policy', 'noeviction', 'maxmemory', '0', 'appendonly', 'yes')).toEqual([]);
     await server.command('ACL', 'SETUSER', 'default', '-info');
     expect(await found('maxmemory-policy', 'allkeys-lru')).toEqual([]);

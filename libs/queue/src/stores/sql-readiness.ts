@@ -8,6 +8,9 @@ const RETRY_EVERY_MS = 250;
 const RETRY_SETUP_EVERY_MS = 5_000;
 
 const INSUFFICIENT_PRIVILEGE = '42501';
+const GRANTS =
+  'GRANT CREATE ON DATABASE to this user; or start once as one who has it, and then GRANT USAGE, CREATE ON SCHEMA bullmq, ' +
+  'SELECT, INSERT, UPDATE, DELETE ON ALL TABLES and USAGE ON ALL SEQUENCES IN SCHEMA bullmq to this one.';
 
 /** Whether the database has what queues need. It is set up when it is there, at boot or later. */
 export class SqlReadiness {
@@ -94,6 +97,11 @@ async function migrateBy(client: PgPoolClient): Promise<void> {
     await runMigrations(client);
   } catch (error) {
     if ((error as { code?: string }).code !== INSUFFICIENT_PRIVILEGE) throw error;
-    await assertSchemaCompatibility(client); // an administrator has made it for a user who may not
+    // An administrator may have made it for a user who may not.
+    await assertSchemaCompatibility(client).catch((failure: Error) => {
+      throw outageOf(failure) === undefined
+        ? new QueueSetupError(`${failure.message}. ${GRANTS}`, { cause: error })
+        : failure;
+    });
   }
 }

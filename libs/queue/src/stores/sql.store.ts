@@ -1,6 +1,8 @@
 import type { BackendFactory, IQueueBackend } from 'bullmq';
 import { postgresLeastUrgent } from '../limits/postgres-least-urgent.sql.js';
 import type { QueuePool } from '../database/queue-pool.js';
+import { within } from '../jobs/deadline.js';
+import { assertDirectEnqueue } from '../outbox/direct-enqueue.js';
 import { QueueStore, type StoreFinding } from './queue.store.js';
 import { producerAsking, workerAsking } from './sql-ask.js';
 import { SqlQueueBackend } from './sql-queue.backend.js';
@@ -28,6 +30,7 @@ export abstract class SqlQueueStore extends QueueStore {
     this.pool = pool;
     this.#wakeups = new SqlWakeups(pool);
     this.#readiness = new SqlReadiness(pool, async () => {
+      await assertDirectEnqueue(pool);
       await this.prepare();
       await this.#wakeups.start();
     });
@@ -40,11 +43,9 @@ export abstract class SqlQueueStore extends QueueStore {
   }
 
   async open(): Promise<void> {
-    const opened = this.#readiness.open();
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, this.openWithinMs)));
-    opened.catch(() => undefined); // when it is late nobody hears of it any more
-    await Promise.race([opened, late]).finally(() => clearTimeout(timer));
+    await within(this.openWithinMs, this.#readiness.open()).catch((error: Error) => {
+      if (error.name !== 'DeadlineError') throw error; // when it is only late, it is waited for in the background
+    });
   }
 
   backendFor(...[queue, opts, flags]: Parameters<BackendFactory>): IQueueBackend {

@@ -1,5 +1,5 @@
 import { check } from '../jobs/standard-schema.js';
-import { JobTimeoutError } from '../queue.errors.js';
+import { inTime } from '../workers/in-time.js';
 import type { ResolvedStreamConsumer } from './stream-consumer.options.js';
 import { Delivery, fieldsOf } from './stream-message.js';
 import type { HeldMessage } from './held-message.js';
@@ -25,22 +25,9 @@ export async function attempt(
   }
   const delivery = new Delivery(message.id, stream, fields, data, message.deliveries);
   message.delivery = delivery;
-  if (timeoutMs === undefined) await handle(delivery);
-  else await inTime(handle(delivery), timeoutMs, delivery);
-}
-
-async function inTime(run: Promise<unknown>, timeoutMs: number, delivery: Delivery): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      const error = new JobTimeoutError(timeoutMs);
-      reject(error);
-      delivery.abort(error);
-    }, timeoutMs);
-  });
-  try {
-    await Promise.race([run, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+  await inTime(
+    timeoutMs,
+    (reason) => delivery.abort(reason),
+    () => handle(delivery),
+  );
 }

@@ -1,7 +1,9 @@
 import {
   Catch,
+  Controller,
   ForbiddenException,
   Injectable,
+  Module,
   ParseIntPipe,
   Scope,
   UseFilters,
@@ -14,18 +16,21 @@ import {
   type ExecutionContext,
   type NestInterceptor,
 } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import { InvalidOptionsError } from '@roost/redis';
 import { eventually } from '@roost/testing';
 import type { Job } from 'bullmq';
 import { ConflictingHandlersError, UnregisteredQueueError } from '../queue.errors.js';
 import { openBed, type Bed, type BedOptions } from '../queue.testbed.js';
-import { JobHandler, JobWorker } from './job-handler.decorator.js';
-import { CurrentJob, JobData, JobId, JobSignal } from './job-params.js';
+import { checkEndings, OddEndings } from './endings.testbed.js';
+import { JobHandler, JobSchedule, JobWorker } from './job-handler.decorator.js';
+import { CurrentJob, JobData, JobId, jobOf, JobSignal, jobSignalOf } from './job-params.js';
 
 const seen: unknown[] = [];
 
 class No implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
-    seen.push(['guard', context.getType(), context.getArgByIndex<Job>(0).name]);
+    seen.push(['guard', context.getType(), jobOf(context).name, jobSignalOf(context).aborted]);
     return false;
   }
 }
@@ -94,6 +99,8 @@ class Emails {
   }
 }
 
+class NoOne {}
+
 @JobWorker('emails')
 class MoreEmails {
   @JobHandler('other')
@@ -115,7 +122,7 @@ class PerJob {
 }
 
 const open = (options: BedOptions = {}): Promise<Bed> =>
-  openBed({ providers: [Emails, MoreEmails, PerJob], module: { defaults: { backoff: 1 } }, ...options });
+  openBed({ providers: [Emails, MoreEmails, PerJob, OddEndings], module: { defaults: { backoff: 1 } }, ...options });
 
 describe('handlers of jobs', () => {
   let bed: Bed;
@@ -167,7 +174,7 @@ describe('handlers of jobs', () => {
   it('case 39: are not called when a guard denies the job', async () => {
     const { state, failedReason } = await run('guarded', {}, { attempts: 1 });
     expect([state, failedReason]).toEqual(['failed', new ForbiddenException('Forbidden resource').message]);
-    expect(seen).toEqual([['guard', 'job', 'guarded']]);
+    expect(seen).toEqual([['guard', 'job', 'guarded', false]]);
   });
 
   it('case 39: are not called with what a pipe refuses, which is not tried again', async () => {
@@ -190,6 +197,9 @@ describe('handlers of jobs', () => {
     expect((await run('text', {}, { attempts: 1 })).failedReason).toBe('just text');
   });
 
+  it('end a job once, with a reason, whatever they throw or return', () =>
+    checkEndings(bed.jobs(), bed.app.get(OddEndings)));
+
   it('are made anew for each job where their class is', async () => {
     const [first, second] = [await run('scoped'), await run('scoped')];
     expect(first.result).not.toBe(second.result);
@@ -202,6 +212,69 @@ describe('handlers of jobs', () => {
       plain() {}
     }
     await expect(open({ providers: [Emails, Twice] })).rejects.toThrow(ConflictingHandlersError);
+  });
+
+  it('are refused at boot when their class is provided twice, with the names of the modules', async () => {
+    @Module({ providers: [MoreEmails] })
+    class MailModule {}
+    const places = 'MoreEmails.other in UserModule and MoreEmails.other in MailModule, at random';
+    const twice = open({ imports: [MailModule], providers: [MoreEmails] });
+    await expect(twice).rejects.toThrow(`${places}. Provide MoreEmails in one module`);
+  });
+
+  it('are found once in an instance that has two tokens', async () => {
+    const providers = [MoreEmails, { provide: 'same', useFactory: (same: MoreEmails) => same, inject: [MoreEmails] }];
+    const { app } = await open({ providers });
+    await app.close();
+  });
+
+  it('may be inherited, and be those of a controller', async () => {
+    abstract class Base {
+      @JobHandler('base')
+      base() {
+        return this.constructor.name;
+      }
+    }
+    @JobWorker('emails')
+    @Controller()
+    class Derived extends Base {}
+    @Module({ controllers: [Derived] })
+    class MailModule {}
+    const { app, jobs } = await open({ providers: [], imports: [MailModule] });
+    const { id } = await jobs().add('base');
+    await eventually(async () => expect(await jobs().result(id)).toBe('Derived'), { within: 1_000, every: 5 });
+    await app.close();
+  });
+
+  it('are refused at boot when a decorator is missing: every one that is', async () => {
+    class NoWorker {
+      @JobHandler('plain')
+      plain() {}
+    }
+    @JobWorker('emails')
+    class NoHandler {
+      @JobSchedule('0 8 * * *')
+      digest() {}
+    }
+    const missing = open({ providers: [NoWorker, NoHandler] });
+    await expect(missing).rejects.toThrow(InvalidOptionsError);
+    await expect(missing).rejects.toThrow(/NoWorker\.plain.*@JobWorker.*NoHandler\.digest.*@JobHandler.*NoHandler/s);
+  });
+
+  it('are refused where they are written when nobody could ever call them', () => {
+    expect(() => JobWorker('')(NoOne)).toThrow(InvalidOptionsError);
+    expect(() => JobWorker(undefined as never)(NoOne)).toThrow('Expected the name of a queue, got `undefined`');
+    const descriptor = { value: () => undefined };
+    expect(() => JobHandler('plain')(NoOne, 'plain', descriptor)).toThrow('NoOne.plain is static');
+  });
+
+  it('are refused at boot without `QueueModule`', async () => {
+    class NoModule {
+      @JobHandler('plain')
+      plain() {}
+    }
+    const built = Test.createTestingModule({ providers: [NoModule] }).compile();
+    await expect(built).rejects.toThrow(/QueueModule/);
   });
 
   it('are refused at boot when their queue is not registered', async () => {

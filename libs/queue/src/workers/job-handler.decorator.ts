@@ -1,4 +1,6 @@
 import { InvalidOptionsError, show } from '@roost/redis';
+import { jsonOf } from '../jobs/job-data.js';
+import { objectIn } from '../options.check.js';
 import { needQueueModule } from '../queue.tokens.js';
 import { scheduleOf, type Timing } from '../schedules/timing.js';
 
@@ -16,6 +18,7 @@ export interface ScheduleMetadata {
 const WORKER = Symbol('roost:job-worker');
 const HANDLERS = Symbol('roost:job-handlers');
 const SCHEDULES = Symbol('roost:job-schedules');
+const KNOWN_OF_SCHEDULE = new Set(['data', 'timezone']);
 
 /**
  * A provider whose methods handle jobs of a queue. Several classes may handle jobs of one queue, each others.
@@ -27,6 +30,9 @@ const SCHEDULES = Symbol('roost:job-schedules');
  * }
  */
 export function JobWorker(queue: string): ClassDecorator {
+  if (typeof queue !== 'string' || queue === '') {
+    throw new InvalidOptionsError('@JobWorker', [`Expected the name of a queue, got ${show(queue)}`]);
+  }
   return (target) => {
     needQueueModule(target.prototype as object);
     Reflect.defineMetadata(WORKER, queue, target);
@@ -53,15 +59,18 @@ export function JobHandler(name: string): MethodDecorator {
  * @JobHandler('digest')
  * @JobSchedule('0 8 * * *', { timezone: 'Europe/Berlin' })
  * async digest() { … }
- * @throws InvalidJobError for an expression or a time zone that does not exist, and for times that never come.
+ * @throws InvalidJobError for an expression or a time zone that does not exist, for times that never come and for options
+ * that do not exist; NonSerializableError for data that JSON would change.
  */
 export function JobSchedule(
   cron: string | Timing,
-  { data = {}, timezone }: { data?: unknown; timezone?: string } = {},
+  options: { data?: unknown; timezone?: string } = {},
 ): MethodDecorator {
-  const timing = typeof cron === 'string' ? { cron, ...(timezone !== undefined && { timezone }) } : cron;
-  scheduleOf('schedule', timing);
-  return append<ScheduleMetadata>(SCHEDULES, { timing, data });
+  const problems: string[] = [];
+  const { data, timezone } = objectIn(undefined, options, KNOWN_OF_SCHEDULE, problems) ?? {};
+  const { pattern, tz, every } = scheduleOf('schedule', cron, timezone, problems);
+  const timing = pattern === undefined ? { every } : { cron: pattern, timezone: tz };
+  return append<ScheduleMetadata>(SCHEDULES, { timing, data: jsonOf(data, Infinity) });
 }
 
 export function queueOf(target: object): string | undefined {
@@ -77,7 +86,11 @@ export function schedulesOf(method: object): readonly ScheduleMetadata[] {
 }
 
 function append<T>(key: symbol, value: T): MethodDecorator {
-  return (_target, _name, descriptor) => {
+  return (target, name, descriptor) => {
+    if (typeof target === 'function') {
+      throw new InvalidOptionsError('@JobHandler', [`${target.name}.${String(name)} is static: nobody would call it`]);
+    }
+    needQueueModule(target);
     const method = descriptor.value as object;
     Reflect.defineMetadata(key, [...((Reflect.getMetadata(key, method) ?? []) as T[]), value], method);
   };

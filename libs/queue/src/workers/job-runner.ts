@@ -1,16 +1,17 @@
-import { HttpException } from '@nestjs/common';
-import { show } from '@roost/redis';
-import { DelayedError, UnrecoverableError, WaitingError, type Job } from 'bullmq';
-import type { StoredJobOptions } from '../jobs/job.check.js';
+import { DelayedError, UnrecoverableError, type Job } from 'bullmq';
+import { expiryOfJob, type StoredJobOptions } from '../jobs/job.check.js';
 import { check } from '../jobs/standard-schema.js';
 import type { ResolvedQueue } from '../queue.config.js';
-import { JobExpiredError, JobTimeoutError } from '../queue.errors.js';
+import { JobExpiredError } from '../queue.errors.js';
+import { inTime } from './in-time.js';
+import { JobAbort } from './job-abort.js';
+import { final, reasonOf, resultOf } from './job-ending.js';
 import type { KeyGate } from './key-gate.js';
 import type { QueueMetrics } from '../queue.metrics.js';
 import type { RunningJobs } from './running-jobs.js';
 
 /** What handles one job. */
-export type JobBody = (job: Job, signal: AbortSignal) => Promise<unknown>;
+export type JobBody = (job: Job, abort: JobAbort) => Promise<unknown>;
 
 export interface JobRunnerParts {
   readonly running: RunningJobs;
@@ -29,17 +30,19 @@ export class JobRunner {
   /** What BullMQ's worker calls. */
   async run(job: Job, token: string, body: JobBody): Promise<unknown> {
     const { running, metrics, now } = this.parts;
-    const { expiresAt, timeoutMs, key } = (job.opts as StoredJobOptions).roost ?? {};
+    const { timeoutMs, key } = (job.opts as StoredJobOptions).roost ?? {};
+    const expiresAt = expiryOfJob(job);
     if (expiresAt !== undefined && now() > expiresAt) throw final(new JobExpiredError(expiresAt));
-    const abort = new AbortController();
+    const abort = new JobAbort();
     return running.run(job, token, abort, async () => {
       const release = key === undefined ? undefined : await this.#admit(job, token, key, abort);
       const endTimer = metrics.started(job, now());
       try {
         await this.#checkData(job);
-        return await inTime(timeoutMs, abort, () => body(job, abort.signal));
+        const late = (reason: Error) => abort.abort(reason);
+        return resultOf(await inTime(timeoutMs, late, () => body(job, abort)));
       } catch (error) {
-        throw failureOf(error);
+        throw reasonOf(error);
       } finally {
         endTimer();
         await release?.();
@@ -48,12 +51,7 @@ export class JobRunner {
   }
 
   /** @throws DelayedError when others of its key come first: the job is tried again later, and has lost no attempt. */
-  async #admit(
-    job: Job,
-    token: string,
-    key: string,
-    abort: AbortController,
-  ): Promise<(() => Promise<void>) | undefined> {
+  async #admit(job: Job, token: string, key: string, abort: JobAbort): Promise<(() => Promise<void>) | undefined> {
     const limits = this.parts.settingsOf(job.queueName)?.perKey;
     if (limits === undefined) return undefined;
     const gate = await this.parts.gateOf(job.queueName);
@@ -74,45 +72,8 @@ export class JobRunner {
   }
 }
 
-/** The result of a handler that ends in time. One that does not is told so, and what it returns later is dropped. */
-async function inTime<T>(ms: number | undefined, abort: AbortController, body: () => Promise<T>): Promise<T> {
-  if (ms === undefined) return body();
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      const error = new JobTimeoutError(ms);
-      abort.abort(error);
-      reject(error);
-    }, ms);
-  });
-  const result = (async () => body())(); // what throws at once rejects, like what fails later
-  result.catch(() => {}); // when it is late nobody listens to it any more
-  try {
-    return await Promise.race([result, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** What BullMQ is to store: `throw 'text'` would become the reason "null", and a refused input is refused again. */
-function failureOf(error: unknown): Error {
-  if (isSignalOfBullMq(error)) return error;
-  if (!(error instanceof Error)) return new Error(typeof error === 'string' ? error : `thrown: ${show(error)}`);
-  if (error instanceof HttpException && (error.getStatus() === 400 || error.getStatus() === 422)) return final(error);
-  return error;
-}
-
 /** Jobs that are told the same time would all ask again in one moment; who was refused often stays away for longer. */
 function spread(ms: number, { attemptsStarted, attemptsMade }: Job): number {
   const refusals = Math.max(attemptsStarted - attemptsMade, 0);
   return Math.ceil(ms * (1 + Math.random() * Math.min(2 ** refusals, 8)));
-}
-
-/** Not to be tried again. */
-export function final(cause: Error): UnrecoverableError {
-  return Object.assign(new UnrecoverableError(cause.message), { cause });
-}
-
-function isSignalOfBullMq(error: unknown): error is Error {
-  return error instanceof DelayedError || error instanceof WaitingError || error instanceof UnrecoverableError;
 }

@@ -12,11 +12,11 @@ const MOST_PARKED = 1_000;
 /** A place that a job has among those of its key, or when it should ask again. */
 export type Admission = { release(): Promise<void> } | { readonly retryAfterMs: number };
 
-/** Lets jobs through by their keys, as many as may run, for all queues of one store. */
+/** Lets jobs of one queue through by their keys, as many as may run. */
 export class KeyGate {
   readonly #running: RunningKeys;
   readonly #aborts = new Map<KeyHold['token'], (reason: Error) => void>();
-  /** The jobs of this process that were sent away, by queue and key, the longest first. */
+  /** The jobs of this process that were sent away, by key, the longest first. */
   readonly #parked = new Map<string, Map<string, number>>();
 
   constructor(
@@ -24,7 +24,7 @@ export class KeyGate {
     leaseMs: number,
     private readonly onError: (error: unknown) => void,
     /** Lets a job that was sent away come at once. */
-    private readonly promote: (queue: string, id: string, attemptsStarted: number) => Promise<void>,
+    private readonly promote: (id: string, attemptsStarted: number) => Promise<void>,
   ) {
     const onLost = ({ token, key }: KeyHold) =>
       this.#aborts.get(token)?.(new Error(`the place among the jobs of ${key} was lost: it could not be renewed`));
@@ -51,35 +51,29 @@ export class KeyGate {
       release: async () => {
         this.#aborts.delete(hold.token);
         await this.#running.finish(hold);
-        this.#callNext(queue, key);
+        this.#callNext(key);
       },
     };
   }
 
   /** Remembers a job that was sent away, so that it need not wait until its time when a place is free here sooner. */
-  park({ id, queueName: queue, attemptsStarted }: Job, key: string): void {
-    const place = placeOf(queue, key);
-    const parked = this.#parked.get(place) ?? new Map<string, number>();
+  park({ id, attemptsStarted }: Job, key: string): void {
+    const parked = this.#parked.get(key) ?? new Map<string, number>();
     if (this.#parked.size > MOST_PARKED) this.#parked.clear();
-    if (parked.size < MOST_PARKED) this.#parked.set(place, parked.set(id!, attemptsStarted));
+    if (parked.size < MOST_PARKED) this.#parked.set(key, parked.set(id!, attemptsStarted));
   }
 
-  #callNext(queue: string, key: string): void {
-    const place = placeOf(queue, key);
-    const parked = this.#parked.get(place);
+  #callNext(key: string): void {
+    const parked = this.#parked.get(key);
     const [next] = parked ?? [];
     if (parked === undefined || next === undefined) return;
     const [id, attemptsStarted] = next;
     parked.delete(id);
-    if (parked.size === 0) this.#parked.delete(place);
-    this.promote(queue, id, attemptsStarted).catch(() => {}); // it has come by itself, or was removed
+    if (parked.size === 0) this.#parked.delete(key);
+    this.promote(id, attemptsStarted).catch(() => {}); // it has come by itself, or was removed
   }
 
   close(): Promise<void> {
     return this.#running.close();
   }
-}
-
-function placeOf(queue: string, key: string): string {
-  return `${queue}\n${key}`;
 }

@@ -134,7 +134,7 @@ export class QueueWorkers {
       if (dead) this.#mourn(job, error);
       finished(queue);
     });
-    worker.on('lockRenewalFailed', (ids) => this.parts.running.lost(queue, ids));
+    worker.on('lockRenewalFailed', (ids) => this.#lost(queue, this.parts.running.lost(queue, ids)));
     worker.on('stalled', (id) => {
       this.#stalled++;
       metrics.ended(queue, 'stalled');
@@ -146,13 +146,22 @@ export class QueueWorkers {
     });
   }
 
+  #lost(queue: string, { length: jobs, [0]: job }: readonly string[]): void {
+    if (jobs === 0) return;
+    const which = jobs === 1 ? `the lock of job ${job}` : `the locks of ${jobs} jobs, as of ${job},`;
+    const text = `A worker of "${queue}": ${which} could not be renewed: others may run what it runs`;
+    this.parts.logger.error(text, { event: 'queue.worker', queue, jobs });
+  }
+
   #mourn({ id, name, queueName: queue, attemptsMade }: Job, { message }: Error): void {
     const text = `Job ${id} (${name}) of "${queue}" is a dead letter after ${attemptsMade} attempts: ${message}`;
     this.parts.logger.warn(text, { event: 'queue.dead-letter', queue, job: id, name });
   }
 
   #report(queue: string, error: unknown): void {
-    const { message, stack } = error as Error;
+    const { message = String(error), stack } = (error ?? {}) as Partial<Error>; // what a listener throws
+    // Of locks BullMQ tells one by one, beside `lockRenewalFailed` for all of them.
+    if (String(message).startsWith('could not renew lock for job')) return;
     this.parts.logger.error(`A worker of "${queue}": ${message}`, { event: 'queue.worker', queue, stack });
   }
 }

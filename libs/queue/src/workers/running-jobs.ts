@@ -1,14 +1,14 @@
 import { WaitingError, type Job } from 'bullmq';
 import { within } from '../jobs/deadline.js';
 import { JobHandedBackError, JobLockLostError } from '../queue.errors.js';
+import type { JobAbort } from './job-abort.js';
 
 /** One job that runs in this process. */
 interface Running {
   readonly job: Job;
   readonly token: string;
-  readonly abort: AbortController;
+  readonly abort: JobAbort;
   readonly ended: Promise<unknown>;
-  handedBack: boolean;
 }
 
 const HAND_BACK_WITHIN_MS = 1_000;
@@ -19,9 +19,13 @@ export class RunningJobs {
   /** What ended while the process shuts down, and when the store has heard of it. */
   readonly #endings: Promise<void>[] = [];
   readonly #untold = new Map<string, () => void>();
+  /** What was given back, or is about to be, and whether the store has it. */
+  readonly #back = new Map<string, Promise<boolean>>();
   #leaving = false;
+  /** Told all at once when the process has waited. */
+  #failures: unknown[] | undefined = [];
 
-  /** Called with what could not be told to the store: the job starts again when its lock has run out. */
+  /** Called with what could not be told to the store: the jobs start again when their locks have run out. */
   constructor(private readonly onError: (error: unknown) => void) {}
 
   get size(): number {
@@ -29,21 +33,20 @@ export class RunningJobs {
   }
 
   /**
-   * Runs it with a signal that aborts when this process shuts down. What stops because of that is given back: no attempt
+   * Runs it, and aborts it when this process shuts down. What stops because of that is given back: no attempt
    * was made.
    */
-  async run<T>(job: Job, token: string, abort: AbortController, body: () => Promise<T>): Promise<T> {
+  async run<T>(job: Job, token: string, abort: JobAbort, body: () => Promise<T>): Promise<T> {
     if (this.#leaving) return this.#giveBack(job, token); // taken in the very moment of the shutdown
     const ended = body();
-    const running: Running = { job, token, abort, ended, handedBack: false };
+    const running: Running = { job, token, abort, ended };
     this.#running.add(running);
     try {
       const result = await ended;
       this.#expectToBeTold(job);
       return result;
     } catch (error) {
-      if (running.handedBack) throw new WaitingError();
-      if (this.#leaving && abort.signal.aborted) return await this.#giveBack(job, token);
+      if (this.#leaving && abort.reason !== undefined) return await this.#giveBack(job, token);
       throw error;
     } finally {
       this.#running.delete(running);
@@ -55,11 +58,15 @@ export class RunningJobs {
     this.#untold.get(keyOf(job))?.();
   }
 
-  /** Tells those whose locks could not be renewed: others may run them by now. */
-  lost(queue: string, ids: readonly string[]): void {
-    for (const { job, abort } of this.#running) {
-      if (job.queueName === queue && ids.includes(job.id!)) abort.abort(new JobLockLostError());
-    }
+  /** Tells those whose locks could not be renewed: others may run them by now. Which of them still ran here. */
+  lost(queue: string, ids: readonly string[]): readonly string[] {
+    const asked = new Set(ids);
+    const lost = [...this.#running].filter(
+      // What was given back has no lock either.
+      ({ job }) => job.queueName === queue && asked.has(job.id!) && !this.#back.has(keyOf(job)),
+    );
+    for (const { abort } of lost) abort.abort(new JobLockLostError());
+    return lost.map(({ job }) => job.id!);
   }
 
   /** Tells all that the process shuts down. */
@@ -75,14 +82,10 @@ export class RunningJobs {
     await within(ms, Promise.allSettled(all)).catch(() => {}); // what is late is given back below
     // Closed before the store has heard of it, a job that is done would run again.
     await within(HAND_BACK_WITHIN_MS, Promise.all(this.#endings)).catch(() => {}); // a store that is lost hears of nothing
-    const late = [...this.#running];
-    await Promise.all(
-      late.map(async (running) => {
-        running.handedBack = true;
-        await this.#moveToWait(running.job, running.token);
-      }),
-    );
-    return late.length;
+    await Promise.allSettled([...this.#running].map(({ job, token }) => this.#giveBack(job, token)));
+    const back = await Promise.all(this.#back.values());
+    this.#report();
+    return back.filter(Boolean).length;
   }
 
   #expectToBeTold(job: Job): void {
@@ -95,15 +98,33 @@ export class RunningJobs {
   }
 
   async #giveBack(job: Job, token: string): Promise<never> {
-    await this.#moveToWait(job, token);
+    const key = keyOf(job);
+    const back = this.#back.get(key) ?? this.#moveToWait(job, token);
+    this.#back.set(key, back);
+    await back;
     throw new WaitingError();
   }
 
-  async #moveToWait(job: Job, token: string): Promise<void> {
-    await within(HAND_BACK_WITHIN_MS, job.moveToWait(token)).catch((error: unknown) => {
-      // It ended in this very moment.
-      if (!/Missing lock|Missing key|not in the active state/.test(String(error))) this.onError(error);
-    });
+  async #moveToWait(job: Job, token: string): Promise<boolean> {
+    try {
+      await within(HAND_BACK_WITHIN_MS, job.moveToWait(token));
+      return true;
+    } catch (error) {
+      // In this very moment it has ended.
+      if (/Missing lock|Missing key|not in the active state/.test(String(error))) return false;
+      if (this.#failures === undefined) this.onError(error);
+      else this.#failures.push(error);
+      return false;
+    }
+  }
+
+  #report(): void {
+    const [first] = this.#failures ?? [];
+    if (first !== undefined) {
+      const message = `${this.#failures!.length} jobs could not be handed back: ${(first as Error).message}`;
+      this.onError(new Error(message, { cause: first }));
+    }
+    this.#failures = undefined;
   }
 }
 

@@ -70,7 +70,7 @@ export class WorkersLifecycle
     // With two parameters: to three BullMQ hands a signal of its own, which it makes for every job.
     service.decorate = ((process: Process): Process =>
       (job, token = '') =>
-        this.room.runner.run(job, token, async (same, signal) => process(same, token, signal))) as never;
+        this.room.runner.run(job, token, async (same, abort) => process(same, token, abort.signal))) as never;
   }
 
   #hosts(): BullHosts {
