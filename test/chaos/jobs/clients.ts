@@ -27,6 +27,8 @@ export class Clients {
   readonly told: Told[] = [];
   /** How often each status was answered; 0 is no answer. */
   readonly statuses = new Map<number, number>();
+  /** How long those took that were booked, in ms. */
+  readonly tookMs: number[] = [];
   /** Answers that should not be. */
   readonly odd: string[] = [];
   asked = 0;
@@ -72,6 +74,7 @@ export class Clients {
   async #ask({ carId, from, to, patienceMs = ANSWER_WITHIN_MS }: Wish) {
     const urls = this.options.urls();
     const url = `${urls[this.asked++ % urls.length]}/bookings`;
+    const since = performance.now();
     const answer = await fetch(url, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -80,6 +83,7 @@ export class Clients {
     })
       .then(async (response) => ({ status: response.status, body: (await response.json()) as Body }))
       .catch(() => ({ status: 0, body: {} as Body })); // killed meanwhile, or hung up
+    if (answer.status === 201) this.tookMs.push(performance.now() - since);
     this.statuses.set(answer.status, (this.statuses.get(answer.status) ?? 0) + 1);
     return answer;
   }

@@ -5,7 +5,7 @@ const SHOWN = 10;
 
 /** What a run came to, in a few lines. */
 export function tell(outcome: Outcome): string {
-  const { seed, store, seconds, violations, asked, committed, taken, unknown, mails, latency, logs } = outcome;
+  const { seed, store, seconds, violations, asked, committed, taken, unknown, mails, latency, answers, logs } = outcome;
   const head = [
     `seed ${seed} on ${store}: ${violations.length === 0 ? 'ok' : `FAILED (${violations.length})`}`,
     `${Math.round(seconds)} s, ${asked} requests (${list(outcome.statuses, ' × ')})`,
@@ -18,6 +18,7 @@ export function tell(outcome: Outcome): string {
     ...(logs === undefined ? [] : [`  what the processes printed: ${logs}`]),
     `  broken: ${list(outcome.faults)}; second e-mails: ${list(outcome.duplicates) || 'none'}`,
     `  e-mail after ${latency.all.p50} ms (p50), ${latency.all.p99} ms (p99); calm: ${latency.calm.p50}, ${latency.calm.p99} ms`,
+    `  answers in the calm after ${answers.p50} ms (p50), ${answers.p95} ms (p95)`,
   ].join('\n');
 }
 
@@ -34,12 +35,13 @@ export function toTable(outcomes: readonly Outcome[]): string {
     'faults',
     'e-mails',
     'second ones',
-    'p50 / p99 calm',
-    'p50 / p99 overall',
+    'answer p50 / p95 calm',
+    'e-mail p50 / p99 calm',
+    'e-mail p50 / p99 overall',
     'violations',
   ];
   const rows = outcomes.map((outcome) => {
-    const { store, seed, seconds, asked, committed, taken, unknown, mails, latency, violations } = outcome;
+    const { store, seed, seconds, asked, committed, taken, unknown, mails, latency, answers, violations } = outcome;
     const { calm, all } = latency;
     return [
       store,
@@ -52,6 +54,7 @@ export function toTable(outcomes: readonly Outcome[]): string {
       sum(outcome.faults),
       mails,
       sum(outcome.duplicates),
+      `${answers.p50} / ${answers.p95} ms`,
       `${calm.p50} / ${calm.p99} ms`,
       `${all.p50} / ${all.p99} ms`,
       violations.length,

@@ -49,12 +49,15 @@ export interface Outcome extends Verdict {
   readonly faults: Readonly<Record<string, number>>;
   /** From the beginning of the transaction to the e-mail, in ms. */
   readonly latency: Readonly<Record<'all' | 'calm', Quantiles>>;
+  /** From a request to its 201, when nothing breaks, in ms. */
+  readonly answers: Quantiles;
   /** What the processes printed, when something is wrong. */
   readonly logs: string | undefined;
 }
 
 interface Quantiles {
   readonly p50: number;
+  readonly p95: number;
   readonly p99: number;
 }
 
@@ -102,6 +105,7 @@ export async function run(options: RunOptions): Promise<Outcome> {
         all: quantiles([...latencies.values()]),
         calm: quantiles(calm.told.flatMap(({ id }) => latencies.get(id!) ?? [])),
       },
+      answers: quantiles(calm.tookMs),
       ...verdict,
       violations,
       logs: violations.length > 0 ? deployment.saveLogs() : undefined,
@@ -215,7 +219,7 @@ function latenciesOf(
 function quantiles(all: readonly number[]): Quantiles {
   const sorted = all.toSorted((a, b) => a - b);
   const at = (share: number) => Math.round(sorted[Math.floor(sorted.length * share)] ?? 0);
-  return { p50: at(0.5), p99: at(0.99) };
+  return { p50: at(0.5), p95: at(0.95), p99: at(0.99) };
 }
 
 function countBy<T>(all: readonly T[], nameOf: (each: T) => string): Record<string, number> {
