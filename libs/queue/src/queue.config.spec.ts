@@ -104,6 +104,8 @@ describe('the options of a queue', () => {
     ['concurrency', '8'],
     ['fairnessEvery', 0],
     ['lockDuration', null],
+    ['lockDuration', 30],
+    ['stalledInterval', '10ms'],
     ['conc', 3],
   ])('refuse `%s`: %j', (name, value) => {
     expect(queueProblems({ [name.split('.')[0]!]: value })).toEqual([expect.stringContaining(`\`${name}`)]);

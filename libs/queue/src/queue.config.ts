@@ -92,6 +92,8 @@ const QUEUE_DEFAULTS = {
   fairnessEvery: 10,
 } as const satisfies QueueOptions;
 const KNOWN_OF_QUEUE = new Set([...Object.keys(QUEUE_DEFAULTS), 'backend', 'defaults', 'jobs', 'perKey', 'rate']);
+/** A lock is renewed while its job runs: one that is shorter would be lost on the way to the store. */
+const LEAST_LOCK_MS = 100;
 const KNOWN_OF_KEY = new Set(['concurrency', 'rate'] satisfies (keyof KeyLimitOptions)[]);
 const KNOWN_OF_RATE = new Set(['max', 'window'] satisfies (keyof RateOptions)[]);
 
@@ -117,8 +119,8 @@ export function resolveQueue(name: string, options: QueueOptions, inherited: Job
     concurrency: given.concurrency,
     perKey: perKeyOf(given.perKey, problems),
     limiter: rate && { max: rate.max, duration: rate.windowMs },
-    lockMs: ms('lockDuration', given.lockDuration, problems),
-    stalledMs: ms('stalledInterval', given.stalledInterval, problems),
+    lockMs: ms('lockDuration', given.lockDuration, problems, LEAST_LOCK_MS),
+    stalledMs: ms('stalledInterval', given.stalledInterval, problems, LEAST_LOCK_MS),
     maxStalledCount: given.maxStalledCount,
     maxDataBytes: given.maxDataBytes,
     fairnessEvery: given.fairnessEvery,
@@ -173,6 +175,9 @@ function rateOf(name: string, given: RateOptions | undefined, problems: string[]
 }
 
 /** One that cannot be meant has its problem. */
-function ms(name: string, value: Duration, problems: string[]): number {
-  return durationIn(name, value, problems, MAX_TIMER_MS) ?? 1;
+function ms(name: string, value: Duration, problems: string[], least = 0): number {
+  const given = durationIn(name, value, problems, MAX_TIMER_MS);
+  if (given !== undefined && given < least)
+    problems.push(`Expected \`${name}\` to be at least ${least} ms, got ${given} ms`);
+  return given ?? 1;
 }

@@ -14,7 +14,7 @@ export class CommandWatch {
   #seen = 0;
 
   /**
-   * @param withinMs how long the oldest command may wait; it is given up at most a tenth of a second later.
+   * @param withinMs how long the oldest command may wait; it is given up at most a tenth of a second before.
    * @param queuedToo whether a command is given up as well that waits for a connection.
    */
   constructor(
@@ -22,7 +22,7 @@ export class CommandWatch {
     withinMs: number,
     private readonly queuedToo: boolean,
   ) {
-    this.#looks = withinMs / LOOK_EVERY_MS;
+    this.#looks = withinMs / LOOK_EVERY_MS - 1;
   }
 
   /** Call before each command. */

@@ -58,6 +58,7 @@ export class JobDrafts {
       throw new InvalidJobError([`There is no job ${show(name)}; there are ${Object.keys(jobs).join(', ')}`]);
     }
     const stored = isEmpty(options) ? this.#defaults : storedOptions(options, this.now(), this.settings.defaults);
+    if (data === null) throw new InvalidJobError(['Expected data, got null: leave them out']); // {} to Postgres
     const sent = jsonOf(data, maxDataBytes); // what the handler will be given, and what it is checked by then
     if (schema !== undefined && schema !== true) {
       const checked = await check(schema, sent);

@@ -56,10 +56,16 @@ describe('adding jobs', () => {
     await app.close();
   });
 
-  it('refuses more at once than can be stored in time', async () => {
+  it('refuses what cannot be meant, and more at once than can be stored in time', async () => {
     const { app, jobs } = await openMemory();
     const many = Array.from({ length: 5_001 }, () => ({ name: 'send' }));
     await expect(jobs().addAll(many)).rejects.toThrow(/at most 5000 jobs at once, got 5001/);
+    await expect(jobs().addAll(null as never)).rejects.toThrow(/a list of jobs, got `null`/);
+    await expect(jobs().addAll([{ name: 'send', opts: { delay: 5 } } as never, null as never])).rejects.toMatchObject({
+      problems: [expect.stringContaining('`jobs[0].opts`'), expect.stringContaining('`jobs[1]`')],
+    });
+    await expect(jobs().add('send', null)).rejects.toThrow(/got null/);
+    await expect(jobs().remove('repeat:daily:5')).rejects.toThrow(/use `unschedule`/);
     await app.close();
   });
 });

@@ -1,5 +1,7 @@
+import { show } from '@roost/redis';
 import type { Job, Queue } from 'bullmq';
 import type { ResolvedQueue } from '../queue.config.js';
+import { objectIn } from '../options.check.js';
 import { InvalidJobError, QueueUnavailableError } from '../queue.errors.js';
 import { scheduleOf, type Schedule, type Timing } from '../schedules/timing.js';
 import { DeadLetters } from './dead-letters.js';
@@ -15,6 +17,9 @@ const WAITING = { state: 'waiting' } as const;
 const PENDING_WITHIN_MS = 500;
 const LOOK_WITHIN_MS = 250;
 const OF_ONE_JOB = ['id', 'delay', 'expiresAt'] as const satisfies readonly (keyof JobOptions)[];
+const OF_NEW_JOB: ReadonlySet<string> = new Set(['name', 'data', 'options'] satisfies (keyof NewJob)[]);
+/** What BullMQ's ids of jobs begin with that a schedule has added. */
+const OF_SCHEDULE = 'repeat:';
 /** More could not be stored within the time that a call has. */
 const MOST_AT_ONCE = 5_000;
 
@@ -91,11 +96,8 @@ export class JobQueue {
 
   /** Adds up to 5 000 jobs at once: none of them when one is refused. */
   async addAll(jobs: readonly NewJob[]): Promise<readonly { id: string }[]> {
-    if (jobs.some((job) => typeof job !== 'object' || job === null)) throw new InvalidJobError(['Expected objects']);
+    checkJobs(jobs);
     if (jobs.length === 0) return [];
-    if (jobs.length > MOST_AT_ONCE) {
-      throw new InvalidJobError([`Expected at most ${MOST_AT_ONCE} jobs at once, got ${jobs.length}`]);
-    }
     const drafts = await Promise.all(
       jobs.map(({ name, data = {}, options = {} }) => this.drafts.draft(name, data, options)),
     );
@@ -162,6 +164,7 @@ export class JobQueue {
 
   /** Takes a job that does not run yet, or is done, out of the queue. Whether it was there. */
   async remove(id: string): Promise<boolean> {
+    if (id.startsWith(OF_SCHEDULE)) throw new InvalidJobError([`${show(id)} is of a schedule: use \`unschedule\``]);
     // The answer to removing a job that is not there is that of one that was.
     if ((await this.ask(() => this.#queue.getJobState(id))) === 'unknown') {
       return this.ask(() => this.pending.remove(this.name, id));
@@ -195,6 +198,15 @@ export class JobQueue {
   async #find(id: string): Promise<Job | undefined> {
     return this.ask(() => this.#queue.getJob(id));
   }
+}
+
+function checkJobs(jobs: readonly NewJob[]): void {
+  const problems: string[] = [];
+  if (!Array.isArray(jobs)) problems.push(`Expected a list of jobs, got ${show(jobs)}`);
+  else if (jobs.length > MOST_AT_ONCE) {
+    problems.push(`Expected at most ${MOST_AT_ONCE} jobs at once, got ${jobs.length}`);
+  } else jobs.forEach((job: NewJob, index) => objectIn(`jobs[${index}]`, job, OF_NEW_JOB, problems));
+  if (problems.length > 0) throw new InvalidJobError(problems);
 }
 
 function nonceOf(options: StoredJobOptions): string | undefined {

@@ -76,6 +76,16 @@ export function outlivesItsServer({ bench, open, server, refusal, hungWithinMs }
     expect(store.trouble).toBe('closed');
   });
 
+  it('lets others go on when events are read after it has closed', async () => {
+    const store = await open();
+    const events = bench.events(store, 'unclosed', { blockingTimeout: 20 });
+    await events.waitUntilReady();
+    await store.close();
+    const since = performance.now();
+    for (let i = 0; i < 3; i++) await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(performance.now() - since).toBeLessThan(1_000);
+  });
+
   it('keeps a declared schedule so that the next boot finds it unchanged', async () => {
     const store = await open();
     await tellsOfChanges((defaultJobOptions) => bench.queue(store, 'schedules', { defaultJobOptions }));

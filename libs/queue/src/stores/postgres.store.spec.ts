@@ -169,6 +169,31 @@ describe('jobs in Postgres', () => {
     expect(await store.leastUrgent('lists')).toBe(oldest!.id);
   });
 
+  it('tells of all events, also of transactions that commit in another order than they began', async () => {
+    const store = await open();
+    const events = bench.events(store, 'order');
+    const heard: string[] = [];
+    events.on('waiting', ({ jobId }) => void heard.push(jobId));
+    await events.waitUntilReady();
+    const clients = [0, 1].map(() => new pg.Client({ connectionString: server.url }));
+    await Promise.all(clients.map((client) => client.connect()));
+    bench.closes(() => Promise.all(clients.map((client) => client.end())));
+    const [early, late] = clients as [pg.Client, pg.Client];
+    const tell = (client: pg.Client, jobId: string) =>
+      client.query(`SELECT bullmq.publish_event('order', 'waiting', $1::jsonb)`, [JSON.stringify({ jobId })]);
+    // The one with the smaller transaction id has the larger event id, and commits first.
+    await early.query('BEGIN; SELECT pg_current_xact_id()');
+    await late.query('BEGIN');
+    await tell(late, 'first');
+    await tell(early, 'second');
+    await early.query('COMMIT');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(heard).toEqual([]);
+    await late.query('COMMIT');
+    await eventually(() => heard.length === 2, { within: 1_000 });
+    expect(heard).toEqual(['first', 'second']);
+  });
+
   it('wakes up for a delayed job when it is due, and for one that is added, at once', async () => {
     const store = await open();
     const queue = bench.queue(store, 'delayed');

@@ -1,4 +1,5 @@
 import { QueueKeys, RedisQueueBackend, type QueueBaseOptions, type StreamReadRaw } from 'bullmq';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isOutage } from '../jobs/deadline.js';
 import { QueueClosedError } from '../queue.errors.js';
 import type { LentClient } from './redis-lent.client.js';
@@ -18,9 +19,15 @@ export interface RedisBackendParts {
 
 type Of = 'producer' | 'worker' | 'events';
 
+/** What BullMQ takes for a time that has passed without an event. */
+const NOTHING = null as unknown as StreamReadRaw;
+/** Who reads on from a store that has closed would let nobody else do anything. */
+const CLOSED_PAUSE_MS = 100;
+
 /** BullMQ's backend on Redis, over clients that Roost opened. Nothing of it is dead for ever because Redis was once lost. */
 export class QueueRedisBackend extends RedisQueueBackend {
   readonly #of: Of;
+  readonly #isClosed: () => boolean;
   readonly #blocking: LentClient | undefined;
   readonly #patience: Patience | undefined;
   #disconnected = false;
@@ -47,6 +54,7 @@ export class QueueRedisBackend extends RedisQueueBackend {
     );
     state.backend = this;
     this.#of = of;
+    this.#isClosed = isClosed;
     this.#blocking = blocking;
     this.#patience = patience;
     const { name } = opts as { name?: string };
@@ -82,9 +90,10 @@ export class QueueRedisBackend extends RedisQueueBackend {
       return await super.readEvents(id === '$' ? await this.#start() : id, blockTimeout);
     } catch (error) {
       if (this.#disconnected || (error as Error).message !== 'Connection is closed.') throw error;
+      if (this.#isClosed()) return sleep(CLOSED_PAUSE_MS, NOTHING, { ref: false });
       this.#blocking?.open();
       await this.#blocking?.whenReady(blockTimeout);
-      return null as unknown as StreamReadRaw; // nothing yet, to BullMQ
+      return NOTHING;
     }
   }
 

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isOutage } from '../jobs/deadline.js';
 import type { Asking } from './sql-ask.js';
 import { rangeLikeRedis } from './sql-ranges.js';
+import { SettledEvents } from './settled-events.js';
 import { SqlQueueConnection } from './sql-queue.connection.js';
 import type { SqlWakeups, Wait } from './sql-wakeups.js';
 
@@ -16,7 +17,11 @@ const MAXED_EVERY_MS = 1_000;
 /** and after each event, but not sooner than this. */
 const MAXED_PAUSE_MS = 50;
 const EVENTS_AT_A_TIME = 100;
-const UNSETTLED_PAUSE_MS = 10;
+const UNSETTLED_PAUSE_MS = 5;
+/** How long an event waits for others of transactions that were begun before it. */
+const UNSETTLED_FOR_MS = 2_000;
+/** Who reads on from a store that has closed would let nobody else do anything. */
+const CLOSED_PAUSE_MS = 100;
 
 export interface SqlBackendParts {
   readonly queue: string;
@@ -32,6 +37,7 @@ export class SqlQueueBackend extends PostgresQueueBackend {
   #wait: Wait | undefined;
   /** Where events are read from while none was seen. */
   #newest: string | undefined;
+  readonly #settled = new SettledEvents(UNSETTLED_FOR_MS, () => performance.now());
 
   constructor(parts: SqlBackendParts) {
     super(new SqlQueueConnection(parts.asking), parts.queue, parts.opts as QueueBaseOptions<PostgresConnectionOptions>);
@@ -83,7 +89,7 @@ export class SqlQueueBackend extends PostgresQueueBackend {
 
   /** Listens before it looks: BullMQ's own misses what is told between the two. */
   override async readEvents(id: string, blockTimeout: number): Promise<StreamReadRaw> {
-    if (this.#stopped) return NOTHING;
+    if (this.#stopped) return sleep(CLOSED_PAUSE_MS, NOTHING, { ref: false });
     const wait = this.#parts.wakeups.wait('events', this.queueName, blockTimeout || 5_000);
     this.#wait = wait;
     try {
@@ -98,7 +104,7 @@ export class SqlQueueBackend extends PostgresQueueBackend {
       }
     } catch (error) {
       if (this.#stopped || (error as Error).message !== 'Connection is closed.') throw error;
-      return NOTHING; // read again at once: BullMQ would sleep for five seconds first
+      return sleep(CLOSED_PAUSE_MS, NOTHING, { ref: false }); // read again soon: BullMQ would sleep for five seconds first
     } finally {
       wait.end();
     }
@@ -173,13 +179,19 @@ export class SqlQueueBackend extends PostgresQueueBackend {
   async #eventsAfter(cursor: string): Promise<{ events: [string, string[]][]; more: boolean }> {
     const values = [this.queueName, cursor, EVENTS_AT_A_TIME];
     const { rows } = await this.#parts.asking.ask<EventRow>(EVENTS, values);
-    const unsettled = rows.findIndex(({ settled }) => !settled);
-    const told = unsettled === -1 ? rows : rows.slice(0, unsettled);
+    const newest = rows.at(-1);
+    if (newest === undefined) return { events: [], more: false };
+    const settled = this.#settled.upTo({
+      newest: BigInt(newest.id),
+      xmin: BigInt(newest.xmin),
+      xmax: BigInt(newest.xmax),
+    });
+    const told = rows.filter(({ id }) => BigInt(id) <= settled);
     const events = told.map(({ id, event, data }): [string, string[]] => [
       String(id),
       ['event', event, ...Object.entries(data ?? {}).flatMap(([name, value]) => [name, asText(value)])],
     ]);
-    return { events, more: unsettled !== -1 };
+    return { events, more: told.length < rows.length };
   }
 }
 
@@ -187,7 +199,9 @@ interface EventRow {
   readonly id: string;
   readonly event: string;
   readonly data: object | null;
-  readonly settled: boolean;
+  /** See {@link EventsSeen}. */
+  readonly xmin: string;
+  readonly xmax: string;
 }
 
 /** A worker that is told this takes no job. */
@@ -208,13 +222,9 @@ SELECT
 
 const NEWEST_EVENT = 'SELECT COALESCE(MAX(id), 0)::bigint AS max FROM bullmq.event WHERE queue = $1';
 
-/**
- * Ids are given before the commit, so that a later one may be seen first; BullMQ's own reader goes past those that come after
- * it. Settled is what no running transaction can come before: its transaction is older than all of them.
- */
 const EVENTS = `
-SELECT id, event, data, age(xmin) > age(pg_snapshot_xmin(pg_current_snapshot())::xid) AS settled
-FROM bullmq.event WHERE queue = $1 AND id > $2 ORDER BY id LIMIT $3`;
+SELECT id, event, data, pg_snapshot_xmin(now)::text AS xmin, pg_snapshot_xmax(now)::text AS xmax
+FROM bullmq.event, pg_current_snapshot() AS now WHERE queue = $1 AND id > $2 ORDER BY id LIMIT $3`;
 
 function asText(value: unknown): string {
   return typeof value === 'string' ? value : String(value);

@@ -34,6 +34,14 @@ describe('the reason of a failure', () => {
   });
 });
 
+it('is what a pipe has found, and not that it has found something', () => {
+  const refused = new BadRequestException(['name must be a string', 'age must be a number']);
+  expect(reasonOf(refused)).toMatchObject({
+    name: 'UnrecoverableError',
+    message: 'name must be a string; age must be a number',
+  });
+});
+
 describe('a result', () => {
   it('is what it was: what JSON leaves out is no mistake', () => {
     for (const result of [undefined, null, 0, '', new Date(), { a: undefined, b: () => 1, c: new Map() }]) {

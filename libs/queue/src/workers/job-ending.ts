@@ -24,7 +24,15 @@ export function reasonOf(error: unknown): Error {
     return storable(new Error(typeof error === 'string' ? error : `thrown: ${show(error)}`));
   // What a pipe refuses is refused again.
   const refused = error instanceof HttpException && (error.getStatus() === 400 || error.getStatus() === 422);
-  return storable(refused ? final(error) : error);
+  return storable(refused ? final(saying(error)) : error);
+}
+
+/** What was refused stands in the response: the message only says that something was. */
+function saying(error: HttpException): Error {
+  const response = error.getResponse() as { readonly message?: unknown } | string;
+  const said = typeof response === 'object' ? response.message : response;
+  if (!Array.isArray(said)) return error;
+  return Object.assign(new Error(said.join('; '), { cause: error }), { stack: error.stack });
 }
 
 /**

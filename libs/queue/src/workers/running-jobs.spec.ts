@@ -1,6 +1,6 @@
-import { WaitingError, type Job } from 'bullmq';
+import { UnrecoverableError, WaitingError, type Job } from 'bullmq';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { JobLockLostError } from '../queue.errors.js';
+import { JobLockLostError, JobTimeoutError } from '../queue.errors.js';
 import { JobAbort } from './job-abort.js';
 import { RunningJobs } from './running-jobs.js';
 
@@ -63,5 +63,48 @@ describe('RunningJobs', () => {
     expect(abort.signal.reason).toBeInstanceOf(JobLockLostError);
     await running.drain(0);
     expect(running.lost('mail', ['a', 'b'])).toEqual([]);
+  });
+
+  it('waits until the store has heard of what ended before the shutdown, and tells of what it has not heard', async () => {
+    const ends = (id: string, body: () => Promise<unknown>) => {
+      const job = { id, queueName: 'mail' } as Job;
+      return { job, ended: running.run(job, 'token', new JobAbort(), body) };
+    };
+    const done = ends('done', async () => 'result');
+    const failed = ends('failed', () => Promise.reject(new Error('no')));
+    await expect(done.ended).resolves.toBe('result');
+    await expect(failed.ended).rejects.toThrow('no');
+    let drained = false;
+    const drain = running.drain(2_000).then(() => (drained = true));
+    running.told(done.job);
+    await sleep(10);
+    expect(drained).toBe(false);
+    running.told(failed.job);
+    await drain;
+    expect(errors).toEqual([]);
+  });
+
+  it('lets stand what must not be tried again, and gives back what may have failed because it was told', async () => {
+    const fails = (id: string, error: Error) => {
+      const moveToWait = async () => void moved.push(id);
+      const job = { id, queueName: 'mail', moveToWait } as unknown as Job;
+      const abort = new JobAbort();
+      return running.run(job, 'token', abort, async () => {
+        while (abort.reason === undefined) await sleep(1);
+        setTimeout(() => running.told(job), 5);
+        throw error;
+      });
+    };
+    const refused = fails('refused', new UnrecoverableError('never'));
+    const late = fails('late', new JobTimeoutError(5));
+    const told = fails('told', new Error('aborted'));
+    const ends = Promise.allSettled([refused, late, told]);
+    expect(await running.drain(1_000)).toBe(1);
+    expect(await ends).toMatchObject([
+      { reason: { message: 'never' } },
+      { reason: expect.any(JobTimeoutError) },
+      { reason: expect.any(WaitingError) },
+    ]);
+    expect(moved).toEqual(['told']);
   });
 });

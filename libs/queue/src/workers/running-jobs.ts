@@ -1,7 +1,8 @@
-import { WaitingError, type Job } from 'bullmq';
+import { DelayedError, RateLimitError, WaitingChildrenError, WaitingError, type Job } from 'bullmq';
 import { within } from '../jobs/deadline.js';
-import { JobHandedBackError, JobLockLostError } from '../queue.errors.js';
+import { JobHandedBackError, JobLockLostError, JobTimeoutError } from '../queue.errors.js';
 import type { JobAbort } from './job-abort.js';
+import { UntoldEndings } from './untold-endings.js';
 
 /** One job that runs in this process. */
 interface Running {
@@ -11,17 +12,16 @@ interface Running {
   readonly ended: Promise<unknown>;
 }
 
-const HAND_BACK_WITHIN_MS = 1_000;
+const LEAST_MS = 1_000;
 
 /** The jobs that run in this process, until they are done or given back. */
 export class RunningJobs {
   readonly #running = new Set<Running>();
-  /** What ended while the process shuts down, and when the store has heard of it. */
-  readonly #endings: Promise<void>[] = [];
-  readonly #untold = new Map<string, () => void>();
+  readonly #endings = new UntoldEndings();
   /** What was given back, or is about to be, and whether the store has it. */
   readonly #back = new Map<string, Promise<boolean>>();
   #leaving = false;
+  #until = 0;
   /** Told all at once when the process has waited. */
   #failures: unknown[] | undefined = [];
 
@@ -33,8 +33,8 @@ export class RunningJobs {
   }
 
   /**
-   * Runs it, and aborts it when this process shuts down. What stops because of that is given back: no attempt
-   * was made.
+   * Runs it, and aborts it when this process shuts down. What fails then is given back, as it may be because of that: no
+   * attempt was made. What is late or must not be tried again has failed all the same.
    */
   async run<T>(job: Job, token: string, abort: JobAbort, body: () => Promise<T>): Promise<T> {
     if (this.#leaving) return this.#giveBack(job, token); // taken in the very moment of the shutdown
@@ -43,10 +43,15 @@ export class RunningJobs {
     this.#running.add(running);
     try {
       const result = await ended;
-      this.#expectToBeTold(job);
+      if (this.#back.has(keyOf(job))) throw new WaitingError();
+      this.#endings.add(keyOf(job));
       return result;
     } catch (error) {
-      if (this.#leaving && abort.reason !== undefined) return await this.#giveBack(job, token);
+      if (isMove(error)) throw error;
+      const stands = (error as Error).name === 'UnrecoverableError' || error instanceof JobTimeoutError;
+      const mayBeTold = this.#leaving && abort.reason instanceof JobHandedBackError;
+      if (this.#back.has(keyOf(job)) || (mayBeTold && !stands)) return await this.#giveBack(job, token);
+      this.#endings.add(keyOf(job));
       throw error;
     } finally {
       this.#running.delete(running);
@@ -55,7 +60,7 @@ export class RunningJobs {
 
   /** The store has heard of the end of a job. */
   told(job: Job): void {
-    this.#untold.get(keyOf(job))?.();
+    this.#endings.told(keyOf(job));
   }
 
   /** Tells those whose locks could not be renewed: others may run them by now. Which of them still ran here. */
@@ -77,24 +82,22 @@ export class RunningJobs {
 
   /** Waits for so long, and gives back what still runs: another process starts it at once. How many those were. */
   async drain(ms: number): Promise<number> {
+    this.#until = performance.now() + ms;
     this.tell();
     const all = [...this.#running].map(({ ended }) => ended);
     await within(ms, Promise.allSettled(all)).catch(() => {}); // what is late is given back below
-    // Closed before the store has heard of it, a job that is done would run again.
-    await within(HAND_BACK_WITHIN_MS, Promise.all(this.#endings)).catch(() => {}); // a store that is lost hears of nothing
-    await Promise.allSettled([...this.#running].map(({ job, token }) => this.#giveBack(job, token)));
+    const [untold] = await Promise.all([
+      this.#endings.settle(this.#leftMs),
+      ...[...this.#running].map(({ job, token }) => this.#giveBack(job, token).catch(() => {})), // it is told below
+    ]);
     const back = await Promise.all(this.#back.values());
-    this.#report();
+    this.#report(untold);
     return back.filter(Boolean).length;
   }
 
-  #expectToBeTold(job: Job): void {
-    if (!this.#leaving) return;
-    this.#endings.push(
-      new Promise((resolve) => {
-        this.#untold.set(keyOf(job), resolve);
-      }),
-    );
+  /** What is left of the time, and a moment in any case. */
+  get #leftMs(): number {
+    return Math.max(this.#until - performance.now(), LEAST_MS);
   }
 
   async #giveBack(job: Job, token: string): Promise<never> {
@@ -107,7 +110,7 @@ export class RunningJobs {
 
   async #moveToWait(job: Job, token: string): Promise<boolean> {
     try {
-      await within(HAND_BACK_WITHIN_MS, job.moveToWait(token));
+      await within(this.#leftMs, job.moveToWait(token));
       return true;
     } catch (error) {
       // In this very moment it has ended.
@@ -118,14 +121,21 @@ export class RunningJobs {
     }
   }
 
-  #report(): void {
+  #report(untold: number): void {
     const [first] = this.#failures ?? [];
     if (first !== undefined) {
       const message = `${this.#failures!.length} jobs could not be handed back: ${(first as Error).message}`;
       this.onError(new Error(message, { cause: first }));
     }
+    if (untold > 0)
+      this.onError(new Error(`${untold} jobs have ended, and the store has not heard of it: they run again`));
     this.#failures = undefined;
   }
+}
+
+/** It goes on later, and has not ended. */
+function isMove(error: unknown): boolean {
+  return [DelayedError, WaitingError, WaitingChildrenError, RateLimitError].some((type) => error instanceof type);
 }
 
 function keyOf({ queueName, id }: Job): string {
