@@ -104,7 +104,7 @@ export class SqlQueueBackend extends PostgresQueueBackend {
       }
     } catch (error) {
       if (this.#stopped || (error as Error).message !== 'Connection is closed.') throw error;
-      return sleep(CLOSED_PAUSE_MS, NOTHING, { ref: false }); // read again soon: BullMQ would sleep for five seconds first
+      return await sleep(CLOSED_PAUSE_MS, NOTHING, { ref: false }); // read again soon: BullMQ would sleep for five seconds first
     } finally {
       wait.end();
     }
