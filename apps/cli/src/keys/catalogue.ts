@@ -1,6 +1,8 @@
 import { cacheKeys, cacheManagerKeys } from '@roost/cache';
 import { queueKeys } from '@roost/queue';
+import { presenceKeys } from '@roost/presence';
 import { redisKeys, type KeyDefinition } from '@roost/redis';
+import { sessionKeys } from '@roost/session';
 import { rolloutKeys, throttleKeys, throttlerKeys } from '@roost/throttle';
 import { doctorKey } from '../doctor/doctor.keys.js';
 
@@ -8,7 +10,9 @@ import { doctorKey } from '../doctor/doctor.keys.js';
 export const catalogue: Readonly<Record<string, readonly KeyDefinition[]>> = {
   redis: redisKeys,
   cache: [...cacheKeys, ...cacheManagerKeys],
+  presence: presenceKeys,
   queue: queueKeys,
+  session: sessionKeys,
   throttle: [...throttleKeys, ...throttlerKeys, ...rolloutKeys],
   cli: [doctorKey],
 };

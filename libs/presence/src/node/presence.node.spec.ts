@@ -1,0 +1,192 @@
+import { RedisTimeoutError } from '@roost/redis';
+import { eventually } from '@roost/testing';
+import { MemoryPresenceStore } from '../stores/memory-presence.store.js';
+import type { Change, StoredMember, Topic } from '../stores/presence.store.js';
+import { roomTopic } from '../stores/topics.js';
+import { PresenceNode } from './presence.node.js';
+
+const LEASE = 60;
+const config = { leaseMs: LEASE, beatMs: 10, goneAfterMs: LEASE };
+const lobby = roomTopic('lobby');
+const onPurpose = { onPurpose: true } as const;
+
+/** A store that does not answer when it is told not to, and whose time is moved by the test. */
+class Flaky extends MemoryPresenceStore {
+  silent = false;
+  slow: Promise<void> | undefined;
+  readonly told: string[];
+  readonly clock: { ms: number };
+
+  constructor() {
+    const clock = { ms: 1_800_000_000_000 };
+    const told: string[] = [];
+    super({ replay: 100, lastSeenForMs: 1e9, publish: (_, text) => void told.push(text), now: () => clock.ms });
+    [this.clock, this.told] = [clock, told];
+  }
+
+  override async own(node: string, topics: readonly Topic[]): Promise<void> {
+    await this.slow;
+    return super.own(node, topics);
+  }
+
+  override async join(topic: Topic, member: StoredMember): Promise<Change> {
+    this.#answer();
+    return super.join(topic, member);
+  }
+
+  override async leave(...asked: Parameters<MemoryPresenceStore['leave']>): Promise<Change> {
+    this.#answer();
+    return super.leave(...asked);
+  }
+
+  get users(): Promise<readonly string[]> {
+    return this.state(lobby).then(({ users }) => users);
+  }
+
+  #answer(): void {
+    if (this.silent) throw new RedisTimeoutError('presence', 250);
+  }
+}
+
+describe('PresenceNode', () => {
+  const logged: string[] = [];
+  let store: Flaky;
+  let reachable: boolean;
+  beforeEach(() => {
+    store = new Flaky();
+    reachable = true;
+  });
+  const open = () => {
+    const say = (message: string) => void logged.push(message);
+    const logger = { log: say, warn: say, error: say };
+    return new PresenceNode({ config, store, reachable: () => reachable, metrics: { swept: () => undefined }, logger });
+  };
+  const pass = (ms: number) => {
+    const until = performance.now() + ms;
+    return eventually(() => performance.now() > until, { within: ms + 500, every: 5 });
+  };
+
+  /** Two nodes, of which the second has a user, and is not heard of any more once this resolves. */
+  async function oneOfTwo(): Promise<PresenceNode> {
+    const [a, b] = [open(), open()];
+    await b.join(lobby, 'ben', 'phone', 'null');
+    await a.beat();
+    await b.beat();
+    await pass(LEASE / 2); // from here on beats of the first are what the test makes of them
+    await a.beat();
+    store.clock.ms += 10 * LEASE;
+    return a;
+  }
+
+  it('cleans up after others, but not before it has been there for a lease', async () => {
+    const a = await oneOfTwo();
+    await a.beat();
+    expect(await store.users).toEqual(['ben']);
+    for (let i = 0; i < 2; i++) {
+      await pass(LEASE / 2);
+      await a.beat();
+    }
+    expect(await store.users).toEqual([]);
+  });
+
+  it('case 66: takes nobody for dead for the time of a lease after an outage', async () => {
+    const [a, b] = [open(), open()];
+    await b.join(lobby, 'ben', 'phone', 'null');
+    for (let i = 0; i < 3; i++) {
+      await a.beat();
+      await b.beat();
+      await pass(LEASE / 2);
+    }
+    store.clock.ms += 10 * LEASE;
+    reachable = false;
+    a.reachabilityChanged();
+    await a.beat();
+    reachable = true;
+    a.reachabilityChanged();
+    for (let i = 0; i < 3; i++) await a.beat();
+    expect(await store.users).toEqual(['ben']);
+    await b.beat();
+    expect(await store.users).toEqual(['ben']);
+  });
+
+  it('case 55: takes nobody for dead for the time of a lease after it stood still itself', async () => {
+    const a = await oneOfTwo();
+    await pass(LEASE + 20);
+    await a.beat();
+    expect(await store.users).toEqual(['ben']);
+  });
+
+  it('tells again what was not heard, and takes back who left in the meantime', async () => {
+    const a = open();
+    const ann = await a.join(lobby, 'ann', 'phone', 'null');
+    await a.beat();
+    store.silent = true;
+    await a.leave(ann.member, onPurpose);
+    expect((await a.join(lobby, 'ben', 'phone', 'null')).version).toBeUndefined();
+    expect(await store.users).toEqual(['ann']);
+    const before = a.id;
+    await a.beat();
+    store.silent = false;
+    await a.beat();
+    expect([...(await store.users)].sort()).toEqual(['ann', 'ben']); // one who may be back somewhere else has a grace
+    store.clock.ms += LEASE;
+    await eventually(async () => expect(await store.users).toEqual(['ben']), { within: 1_000, every: 5 });
+    expect(a.id).not.toBe(before);
+    expect(await store.ownedBy(before)).toEqual([]);
+  });
+
+  it('tells of a device one thing after the other, and in the end what is true', async () => {
+    const a = open();
+    let answer!: () => void;
+    store.slow = new Promise((resolve) => (answer = resolve));
+    const joining = a.join(lobby, 'ann', 'phone', 'null');
+    const [member] = a.members.in(lobby);
+    const updating = a.update(member!, '1');
+    const leaving = a.leave(member!, onPurpose);
+    answer();
+    await Promise.all([joining, updating, leaving]);
+    expect(await store.users).toEqual([]);
+    expect(a.members.size).toBe(0);
+    const again = await a.join(lobby, 'ann', 'phone', 'null');
+    expect(await store.users).toEqual(['ann']);
+    await a.update(again.member, '2');
+    expect((await store.devices(lobby))[0]!.meta).toBe(2);
+  });
+
+  it('joins a device twice with one word to the store', async () => {
+    const a = open();
+    const join = jest.spyOn(store, 'join');
+    const [one, two] = [await a.join(lobby, 'ann', 'phone', 'null'), await a.join(lobby, 'ann', 'phone', 'null')];
+    expect([join.mock.calls.length, two.version]).toEqual([1, one.version]);
+    await a.leave(one.member, onPurpose);
+    expect(await store.users).toEqual(['ann']);
+    await a.leave(two.member, onPurpose);
+    expect(await store.users).toEqual([]);
+  });
+
+  it('case 65: at its end takes all away together, and nothing comes after', async () => {
+    const [a, b] = [open(), open()];
+    await a.beat();
+    await b.beat();
+    const members = await Promise.all(['ann', 'ben', 'cat'].map((user) => a.join(lobby, user, 'phone', 'null')));
+    a.close();
+    await Promise.all(members.map(({ member }) => a.leave(member, { onPurpose: false, silentMs: 0 })));
+    expect(store.told).toHaveLength(3);
+    await a.leaveAll();
+    expect(await store.users).toHaveLength(3); // there is another one, to which they may come
+    await b.leaveAll();
+    await a.join(roomTopic('other'), 'late', 'phone', 'null');
+    expect(await store.users).toEqual(['ann', 'ben', 'cat']);
+    expect(await store.ownedBy(a.id)).toEqual([lobby]); // for the other one, who looks after the graces
+  });
+
+  it('survives what is wrong in a store, and says so', async () => {
+    const a = open();
+    jest.spyOn(store, 'join').mockRejectedValue(new TypeError('a bug'));
+    await expect(a.join(lobby, 'ann', 'phone', 'null')).rejects.toThrow('a bug');
+    expect(a.members.size).toBe(0);
+    jest.spyOn(store, 'beat').mockRejectedValue(new TypeError('another'));
+    await a.beat();
+    expect(logged.some((line) => line.includes('another'))).toBe(true);
+  });
+});
