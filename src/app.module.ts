@@ -4,17 +4,22 @@ import { CacheModule } from '@roost/cache';
 import { HealthModule } from '@roost/health';
 import { QueueModule } from '@roost/queue';
 import { LockModule, type LockOptions } from '@roost/lock';
+import { PresenceModule } from '@roost/presence';
 import { RedisModule } from '@roost/redis';
-import { ThrottleModule } from '@roost/throttle';
+import { SessionModule, Sessions } from '@roost/session';
+import { RateLimiter, ThrottleModule } from '@roost/throttle';
 import { CONFIG, ConfigModule, type Config } from './common/config/index.js';
 import { Database, DatabaseModule } from './common/database/index.js';
 import { GraphqlDriver, graphqlOptions } from './common/graphql/index.js';
 import { AccountsModule } from './modules/accounts/accounts.module.js';
+import { sessionOptions } from './modules/accounts/index.js';
 import { AdminModule } from './modules/admin/admin.module.js';
 import { BookingsModule } from './modules/bookings/bookings.module.js';
 import { bookingsMigrations } from './modules/bookings/index.js';
 import { CatalogueModule } from './modules/catalogue/catalogue.module.js';
 import { cacheOptions, catalogueMigrations } from './modules/catalogue/index.js';
+import { ChatModule } from './modules/chat/chat.module.js';
+import { presenceOptions } from './modules/chat/index.js';
 import { EmailsModule } from './modules/emails/emails.module.js';
 import { queueOptions } from './modules/jobs/index.js';
 import { JobsModule } from './modules/jobs/jobs.module.js';
@@ -44,12 +49,15 @@ import { throttleOptions } from './modules/throttle/index.js';
     ThrottleModule.forRootAsync({ inject: [CONFIG], useFactory: throttleOptions }),
     CacheModule.forRootAsync({ inject: [CONFIG], useFactory: cacheOptions }),
     QueueModule.forRootAsync({ inject: [CONFIG, Database], useFactory: queueOptions }),
+    SessionModule.forRootAsync({ inject: [CONFIG], useFactory: sessionOptions }),
+    PresenceModule.forRootAsync({ inject: [CONFIG, Sessions, RateLimiter], useFactory: presenceOptions }),
     GraphQLModule.forRootAsync({ driver: GraphqlDriver, inject: [CONFIG], useFactory: graphqlOptions }),
 
     // The car rental
     AccountsModule,
     BookingsModule,
     CatalogueModule,
+    ChatModule,
     EmailsModule,
     JobsModule,
     QuotesModule,

@@ -1,3 +1,4 @@
+import { eventually, RedisServer } from '@roost/testing';
 import { startService, type Service } from './service.js';
 
 describe('accounts', () => {
@@ -133,5 +134,50 @@ describe('accounts in production', () => {
     const out = await app.inject({ method: 'DELETE', url: '/accounts/sessions' });
     expect(String(out.headers['set-cookie'])).toContain('Secure');
     await app.close();
+  });
+});
+
+describe('accounts on two instances', () => {
+  let redis: RedisServer;
+  let [here, there]: Service[] = [];
+
+  beforeAll(async () => {
+    redis = await RedisServer.start();
+    const env = { REDIS_URL: redis.url, ROOST_BACKEND: 'auto', ROOST_RECHECK_MS: '200', QUEUE_BACKEND: 'memory' };
+    [here, there] = [await startService(env), await startService(env)];
+  });
+  afterAll(async () => {
+    await Promise.all([here?.app.close(), there?.app.close()]);
+    await redis.stop();
+  });
+
+  const post = (service: Service, url: string, payload: object) => service.app.inject({ method: 'POST', url, payload });
+  const me = async (service: Service, cookie: string) =>
+    (await service.app.inject({ url: '/accounts/me', headers: { cookie } })).statusCode;
+  const signIn = async (userId: string) => {
+    const { code } = (await post(here!, '/accounts/codes', { userId })).json();
+    const answer = await post(there!, '/accounts/sessions', { userId, code });
+    return String(answer.headers['set-cookie']).split(';')[0]!;
+  };
+
+  it('are the same: a code, a session and a log-out of one count on the other', async () => {
+    const cookie = await signIn('ann');
+    expect([await me(here!, cookie), await me(there!, cookie)]).toEqual([200, 200]);
+    await here!.app.inject({ method: 'DELETE', url: '/accounts/sessions', headers: { cookie } });
+    expect([await me(here!, cookie), await me(there!, cookie)]).toEqual([401, 401]);
+  });
+
+  it('keep who is signed in while Redis is lost, and sign nobody in', async () => {
+    const cookie = await signIn('bob');
+    expect(await me(here!, cookie)).toBe(200);
+    await redis.kill();
+    expect(await me(here!, cookie)).toBe(200);
+    const refused = await post(here!, '/accounts/codes', { userId: 'bob' });
+    expect([refused.statusCode, refused.json().errorCode]).toEqual([503, 'session.unavailable']);
+    await redis.restart();
+    await eventually(async () => (await post(here!, '/accounts/codes', { userId: 'cleo' })).statusCode === 202, {
+      within: 5_000,
+      every: 300,
+    });
   });
 });

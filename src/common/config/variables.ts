@@ -148,6 +148,12 @@ export const variables = z.object({
     expected: 'to be a whole number of milliseconds from 0 to 600000',
     example: '5000',
   }),
+  SESSION_PEPPER: noted(z.string().min(16).optional(), {
+    description:
+      'A secret that all instances share, with which one-time codes are hashed: `openssl rand -base64 32`. Unset: made of the other settings, which is as good as the passwords in them.',
+    expected: 'to be a text of 16 characters or more',
+    secret: true,
+  }),
   ROOST_ADMIN_TOKEN: noted(
     z
       .string()

@@ -7,9 +7,7 @@ import { ApiProblems } from '../../common/http/index.js';
 import { account, codeIssued, codeRequest, sessionRequest } from './accounts.schemas.js';
 import type { Account, CodeIssued, CodeRequest, SessionRequest } from './accounts.schemas.js';
 import { AccountsService } from './accounts.service.js';
-import { SESSION_TTL_MS } from './sessions.js';
-
-const COOKIE = 'sid';
+import { COOKIE } from './accounts.sessions.js';
 
 /** Signing in. Both steps share the policy `login`: who guesses codes may not ask for more of them in between. */
 @Controller('accounts')
@@ -24,8 +22,8 @@ export class AccountsController {
   @HttpCode(202)
   @RateLimit('login')
   @ApiAcceptedResponse({ standardSchema: codeIssued, description: 'A code is on its way' })
-  @ApiProblems(422, 429)
-  requestCode(@Body({ schema: codeRequest }) request: CodeRequest): CodeIssued {
+  @ApiProblems(422, 429, 503)
+  requestCode(@Body({ schema: codeRequest }) request: CodeRequest): Promise<CodeIssued> {
     return this.accounts.requestCode(request);
   }
 
@@ -33,14 +31,14 @@ export class AccountsController {
   @HttpCode(200)
   @RateLimit('login')
   @ApiOkResponse({ standardSchema: account, description: 'Signed in: the cookie `sid` holds the session' })
-  @ApiProblems(401, 422, 429)
-  signIn(
+  @ApiProblems(401, 422, 429, 503)
+  async signIn(
     @Body({ schema: sessionRequest }) request: SessionRequest,
     @Res({ passthrough: true }) response: object,
-  ): Account {
-    const sessionId = this.accounts.signIn(request);
-    const maxAge = SESSION_TTL_MS / 1_000;
-    this.http.httpAdapter.setCookie(response, COOKIE, sessionId, { ...this.#cookie, maxAge });
+  ): Promise<Account> {
+    const { id, leftMs } = await this.accounts.signIn(request);
+    const maxAge = Math.floor(leftMs / 1_000);
+    this.http.httpAdapter.setCookie(response, COOKIE, id, { ...this.#cookie, maxAge });
     return { userId: request.userId };
   }
 
@@ -49,7 +47,7 @@ export class AccountsController {
   @ApiSecurity('session')
   @ApiOkResponse({ standardSchema: account, description: 'Who is signed in' })
   @ApiProblems(401)
-  me(@Cookies(COOKIE) sessionId?: string): Account {
+  me(@Cookies(COOKIE) sessionId?: string): Promise<Account> {
     return this.accounts.whoIs(sessionId);
   }
 
@@ -57,8 +55,9 @@ export class AccountsController {
   @HttpCode(204)
   @ApiSecurity('session')
   @ApiNoContentResponse({ description: 'Signed out, or was not signed in' })
-  signOut(@Res({ passthrough: true }) response: object, @Cookies(COOKIE) sessionId?: string): void {
-    this.accounts.signOut(sessionId);
+  @ApiProblems(503)
+  async signOut(@Res({ passthrough: true }) response: object, @Cookies(COOKIE) sessionId?: string): Promise<void> {
+    await this.accounts.signOut(sessionId);
     this.http.httpAdapter.clearCookie(response, COOKIE, this.#cookie);
   }
 

@@ -1,41 +1,38 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { OneTimeCodes, Sessions, type Session } from '@roost/session';
 import { CONFIG, type Config } from '../../common/config/index.js';
 import { CodeRejectedError, NotSignedInError } from './accounts.errors.js';
 import type { Account, CodeIssued, CodeRequest, SessionRequest } from './accounts.schemas.js';
-import { Codes } from './codes.js';
-import { Sessions } from './sessions.js';
 
 /** Signing in with a one-time code, and knowing who is signed in. */
 @Injectable()
 export class AccountsService {
   constructor(
-    private readonly codes: Codes,
+    private readonly codes: OneTimeCodes,
     private readonly sessions: Sessions,
     @Inject(CONFIG) private readonly config: Pick<Config, 'NODE_ENV'>,
   ) {}
 
-  requestCode({ userId }: CodeRequest): CodeIssued {
-    const code = this.codes.issue(userId);
+  async requestCode({ userId }: CodeRequest): Promise<CodeIssued> {
+    const { code } = await this.codes.issue(userId);
     return this.config.NODE_ENV === 'production' ? {} : { code };
   }
 
-  /**
-   * Returns the id of the new session, for the cookie.
-   * @throws CodeRejectedError
-   */
-  signIn({ userId, code }: SessionRequest): string {
-    if (!this.codes.verify(userId, code)) throw new CodeRejectedError();
-    return this.sessions.start(userId);
+  /** @throws CodeRejectedError */
+  async signIn({ userId, code }: SessionRequest): Promise<Session> {
+    const { accepted } = await this.codes.verify(userId, code);
+    if (!accepted) throw new CodeRejectedError();
+    return this.sessions.start({ user: userId });
   }
 
   /** @throws NotSignedInError */
-  whoIs(sessionId: string | undefined): Account {
-    const userId = this.sessions.userOf(sessionId);
+  async whoIs(sessionId: string | undefined): Promise<Account> {
+    const userId = (await this.sessions.read(sessionId))?.user;
     if (userId === undefined) throw new NotSignedInError();
     return { userId };
   }
 
-  signOut(sessionId: string | undefined): void {
-    this.sessions.end(sessionId);
+  async signOut(sessionId: string | undefined): Promise<void> {
+    await this.sessions.end(sessionId);
   }
 }

@@ -10,6 +10,8 @@ export const policies = {
     { name: 'address', limit: 100, window: '1m', key: 'ip' },
   ],
   quotes: { limit: 'byTier', key: 'apiKey' },
+  // What people say and type, over all of their sockets; asked by the gateway.
+  chat: { limit: 3_000, window: '1m', key: 'user' },
 } as const satisfies ThrottleOptions['policies'];
 
 /** What partners may ask for, by the tier of their API key; without a key as `free`, counted by address. */

@@ -1,0 +1,1 @@
+export { sessionIdIn, sessionOptions } from './accounts.sessions.js';

@@ -1,0 +1,1 @@
+export { presenceOptions } from './chat.presence.js';

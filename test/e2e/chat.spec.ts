@@ -1,0 +1,105 @@
+import { eventually, RedisServer } from '@roost/testing';
+import { io, type Socket } from 'socket.io-client';
+import { startService, type Service } from './service.js';
+
+interface PresenceEvent {
+  readonly joins: readonly { readonly userId: string }[];
+  readonly leaves: readonly { readonly userId: string }[];
+  readonly state?: true;
+}
+
+/** What one person sees on one device. */
+class Device {
+  readonly here = new Set<string>();
+  readonly heard: string[] = [];
+  readonly refusals: string[] = [];
+
+  constructor(readonly socket: Socket) {
+    socket.on('presence', ({ joins, leaves, state }: PresenceEvent) => {
+      if (state) this.here.clear();
+      for (const { userId } of joins) this.here.add(userId);
+      for (const { userId } of leaves) this.here.delete(userId);
+    });
+    socket.on('typing', ({ userId, active }) => this.heard.push(`${userId} ${active ? 'types' : 'stops'}`));
+    socket.on('message', ({ userId, text }) => this.heard.push(`${userId}: ${text}`));
+    socket.on('exception', ({ code }) => this.refusals.push(code));
+    socket.on('connect_error', (error) => this.refusals.push((error as { data?: { code?: string } }).data?.code ?? ''));
+  }
+
+  get names(): string[] {
+    return [...this.here].toSorted();
+  }
+}
+
+describe('chat', () => {
+  let redis: RedisServer;
+  let instances: Service[];
+  const sockets: Socket[] = [];
+
+  beforeAll(async () => {
+    redis = await RedisServer.start();
+    const env = { REDIS_URL: redis.url, ROOST_BACKEND: 'auto', QUEUE_BACKEND: 'memory' };
+    instances = await Promise.all([startService(env), startService(env)]);
+    for (const { app } of instances) await app.listen(0, '127.0.0.1');
+  });
+  afterEach(() => {
+    for (const socket of sockets.splice(0)) socket.disconnect();
+  });
+  afterAll(async () => {
+    await Promise.all(instances.map(({ app }) => app.close()));
+    await redis.stop();
+  });
+
+  const post = (url: string, payload: object) => instances[0]!.app.inject({ method: 'POST', url, payload });
+  async function signIn(userId: string): Promise<string> {
+    const { code } = (await post('/accounts/codes', { userId })).json();
+    const answer = await post('/accounts/sessions', { userId, code });
+    return String(answer.headers['set-cookie']).split(';')[0]!;
+  }
+  async function connect(instance: number, cookie: string): Promise<Device> {
+    const url = `${await instances[instance]!.app.getUrl()}/presence`;
+    const socket = io(url, { transports: ['websocket'], extraHeaders: { cookie }, reconnection: false });
+    sockets.push(socket);
+    const device = new Device(socket);
+    await eventually(() => socket.connected || device.refusals.length > 0, { within: 2_000, every: 5 });
+    return device;
+  }
+  const soon = (done: () => boolean) => eventually(done, { within: 2_000, every: 5 });
+
+  it('lets nobody in who is not signed in', async () => {
+    expect((await connect(0, 'sid=guess')).refusals).toEqual(['presence.not-authenticated']);
+  });
+
+  it('shows two people on two instances to each other: coming, typing, talking and going', async () => {
+    const ann = await connect(0, await signIn('ann'));
+    const ben = await connect(1, await signIn('ben'));
+    ann.socket.emit('join', { room: 'lobby' });
+    await soon(() => ann.names.length === 1);
+    ben.socket.emit('join', { room: 'lobby' });
+    await soon(() => ann.names.length === 2 && ben.names.length === 2);
+    expect(ben.names).toEqual(['ann', 'ben']);
+    ben.socket.emit('typing', { room: 'lobby' });
+    await soon(() => ann.heard.length === 1);
+    ben.socket.emit('message', { room: 'lobby', text: 'hello' });
+    await soon(() => ann.heard.includes('ben: hello'));
+    expect(ann.heard).toEqual(['ben types', 'ben stops', 'ben: hello']);
+    ben.socket.emit('leave', { room: 'lobby' });
+    await soon(() => ann.names.length === 1);
+    expect([ann.names, ann.refusals, ben.refusals]).toEqual([['ann'], [], []]);
+  });
+
+  it('ends the sockets of a session that signs out on another instance', async () => {
+    const cookie = await signIn('cleo');
+    const [phone, other] = [await connect(1, cookie), await connect(1, await signIn('cleo'))];
+    await instances[0]!.app.inject({ method: 'DELETE', url: '/accounts/sessions', headers: { cookie } });
+    await soon(() => !phone.socket.connected);
+    expect(other.socket.connected).toBe(true);
+  });
+
+  it('has a page to try it with', async () => {
+    const page = await instances[0]!.app.inject('/chat');
+    expect([page.statusCode, page.headers['content-type']]).toEqual([200, 'text/html; charset=utf-8']);
+    const client = await fetch(`${await instances[0]!.app.getUrl()}/socket.io/socket.io.js`);
+    expect(client.status).toBe(200);
+  });
+});
