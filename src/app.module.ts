@@ -79,6 +79,7 @@ function connectionBackend({ ROOST_BACKEND, ...features }: Config): Config['ROOS
   const queue = QUEUE_BACKEND === 'postgres' ? 'memory' : QUEUE_BACKEND;
   const wanted = [
     features.CACHE_BACKEND,
+    features.PRESENCE_BACKEND,
     features.LOCK_BACKEND,
     features.RATE_LIMIT_BACKEND,
     queue === 'auto' ? undefined : queue,

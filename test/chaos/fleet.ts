@@ -11,7 +11,7 @@ import { existsSync } from 'node:fs';
 const ENTRY = 'dist/main.js';
 
 /** Where scripts are counted: the cache has its own, and runs them when it likes. */
-export const COUNTED = { CACHE_BACKEND: 'memory', QUEUE_BACKEND: 'memory' };
+export const COUNTED = { CACHE_BACKEND: 'memory', QUEUE_BACKEND: 'memory', PRESENCE_BACKEND: 'memory' };
 
 export interface FleetOptions {
   readonly instances?: number;

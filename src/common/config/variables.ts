@@ -59,6 +59,11 @@ export const variables = z.object({
     expected: oneOf,
     example: 'auto',
   }),
+  PRESENCE_BACKEND: noted(z.enum(BACKENDS).optional(), {
+    description: 'The same for presence alone. Unset: as ROOST_BACKEND.',
+    expected: oneOf,
+    example: 'auto',
+  }),
   CACHE_BACKEND: noted(z.enum(BACKENDS).optional(), {
     description: 'The same for the cache alone. Unset: as ROOST_BACKEND.',
     expected: oneOf,

@@ -13,6 +13,7 @@ export interface Visitor extends Identity {
 /** Whoever is signed in may be in every room, and say so many things in a minute. */
 export function presenceOptions(config: Config, sessions: Sessions, limiter: RateLimiter): PresenceOptions {
   return {
+    backend: config.PRESENCE_BACKEND,
     gateway: {
       authenticate: async ({ headers }): Promise<Visitor | null> => {
         if (config.ROLE === 'worker') return null; // it has no web clients
