@@ -78,6 +78,34 @@ describe('presence while Redis is away', () => {
     await eventually(async () => expect(await a.presence.devices('lobby')).toHaveLength(2), soon);
   });
 
+  it('case 66: a Redis that stands still for longer than a lease makes nobody leave who did not', async () => {
+    const [a, b] = [await open(), await open()];
+    await a.presence.join('lobby', { userId: 'ann' });
+    const ben = await b.presence.join('lobby', { userId: 'ben' });
+    await b.presence.join('lobby', { userId: 'dan' });
+    const watcher = await watch(a);
+    server.freeze();
+    const frozenAt = performance.now();
+    await a.presence.list('lobby'); // something has to find out
+    await b.presence.list('lobby');
+    await lostIn(a, b);
+    expect(await names(a)).toEqual(['ann']);
+    await a.presence.join('lobby', { userId: 'cat' });
+    await ben.leave();
+    await eventually(() => performance.now() - frozenAt > 900, soon);
+    server.thaw();
+    await backIn(a, b);
+    await eventually(() => expect(watcher.sorted).toEqual(['ann', 'cat', 'dan']), soon);
+    for (const app of [a, b])
+      await eventually(async () => expect(await names(app)).toEqual(['ann', 'cat', 'dan']), soon);
+    expect(watcher.leaves).toEqual(['ben']);
+    expect(watcher.events.at(-1)).not.toHaveProperty('partial');
+    await eventually(async () => expect(await a.presence.devices('lobby')).toHaveLength(3), soon);
+    const later = performance.now() + 700; // another lease
+    await eventually(() => performance.now() > later, soon);
+    expect(watcher.leaves).toEqual(['ben']);
+  });
+
   it('begins without Redis, alone, and is one of several as soon as it is there', async () => {
     await server.kill();
     const [a, b] = [await open(), await open()];

@@ -1,5 +1,8 @@
 import { show, toMs, type Duration } from '@roost/redis';
 
+/** A timer of Node that is set for longer fires at once. */
+export const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /**
  * Options in an object. What is wrong goes to the problems, here and below, so that one error names all of them.
  * @param at where they are, such as `perKey.rate`; without it they are all there are.

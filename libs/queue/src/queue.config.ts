@@ -4,7 +4,7 @@ import { mergedOptions, problemsOfDefaults } from './jobs/job.check.js';
 import { JOB_DEFAULTS, type JobOptions } from './jobs/job.options.js';
 import { isSchema } from './jobs/standard-schema.js';
 import { SystemQueueClock, type QueueClock } from './memory/queue-clock.js';
-import { durationIn, flagIn, integerIn, isText, objectIn, textIn } from './options.check.js';
+import { durationIn, flagIn, integerIn, isText, LONGEST_TIMER_MS, objectIn, textIn } from './options.check.js';
 import type { KeyLimitOptions, QueueBackend, QueueModuleOptions, QueueOptions, RateOptions } from './queue.options.js';
 import type { QueueStoreName } from './stores/queue.store.js';
 
@@ -20,8 +20,6 @@ const DEFAULTS = {
 const KNOWN = new Set([...Object.keys(DEFAULTS), 'database', 'defaults', 'clock']);
 const DATABASES = ['url', 'pool', 'pglite', 'folder'] as const;
 const KNOWN_OF_DATABASE = new Set([...DATABASES, 'forgetful']);
-/** A timer of Node that is set for longer fires at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 const STORES: readonly string[] = ['redis', 'postgres', 'embedded', 'memory'] satisfies QueueStoreName[];
 
 /** The module's options with nothing left open; also the DI token for them. */
@@ -176,7 +174,7 @@ function rateOf(name: string, given: RateOptions | undefined, problems: string[]
 
 /** One that cannot be meant has its problem. */
 function ms(name: string, value: Duration, problems: string[], least = 0): number {
-  const given = durationIn(name, value, problems, MAX_TIMER_MS);
+  const given = durationIn(name, value, problems, LONGEST_TIMER_MS);
   if (given !== undefined && given < least)
     problems.push(`Expected \`${name}\` to be at least ${least} ms, got ${given} ms`);
   return given ?? 1;

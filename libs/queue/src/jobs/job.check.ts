@@ -1,6 +1,6 @@
 import { defined, show } from '@roost/redis';
 import { QueueKeys, type Job, type JobsOptions } from 'bullmq';
-import { durationIn, flagIn, integerIn, isText, objectIn, textIn } from '../options.check.js';
+import { durationIn, flagIn, integerIn, isText, LONGEST_TIMER_MS, objectIn, textIn } from '../options.check.js';
 import { InvalidJobError, UnknownJobOptionError } from '../queue.errors.js';
 import type { DeduplicationOptions, JobOptions } from './job.options.js';
 
@@ -20,8 +20,6 @@ interface RoostJobOptions {
 export type StoredJobOptions = JobsOptions & { readonly roost?: RoostJobOptions };
 
 const MAX_PRIORITY = 2_097_151;
-/** A timer of Node that is set for longer fires at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 const WORDS = { high: 0, normal: 10, low: 100 } as const;
 // prettier-ignore
 const NAMES = [
@@ -94,7 +92,7 @@ function compile(options: JobOptions, now: number, problems: string[]): StoredJo
   flagIn('lifo', lifo, problems);
   textIn('key', key, problems);
   const roost = defined({
-    timeoutMs: durationIn('timeout', options.timeout, problems, MAX_TIMER_MS),
+    timeoutMs: durationIn('timeout', options.timeout, problems, LONGEST_TIMER_MS),
     expiresAt: expiryOf(options, problems),
     expiresInMs: durationIn('expiresIn', options.expiresIn, problems),
     key,

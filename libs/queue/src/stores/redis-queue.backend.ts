@@ -1,7 +1,7 @@
 import { QueueKeys, RedisQueueBackend, type QueueBaseOptions, type StreamReadRaw } from 'bullmq';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { isOutage } from '../jobs/deadline.js';
 import { QueueClosedError } from '../queue.errors.js';
+import { NO_EVENTS, noEventsForNow } from './no-events.js';
 import type { LentClient } from './redis-lent.client.js';
 import { Patience } from './redis-patience.js';
 import { QueueRedisConnection } from './redis-queue.connection.js';
@@ -18,11 +18,6 @@ export interface RedisBackendParts {
 }
 
 type Of = 'producer' | 'worker' | 'events';
-
-/** What BullMQ takes for a time that has passed without an event. */
-const NOTHING = null as unknown as StreamReadRaw;
-/** Who reads on from a store that has closed would let nobody else do anything. */
-const CLOSED_PAUSE_MS = 100;
 
 /** BullMQ's backend on Redis, over clients that Roost opened. Nothing of it is dead for ever because Redis was once lost. */
 export class QueueRedisBackend extends RedisQueueBackend {
@@ -90,10 +85,10 @@ export class QueueRedisBackend extends RedisQueueBackend {
       return await super.readEvents(id === '$' ? await this.#start() : id, blockTimeout);
     } catch (error) {
       if (this.#disconnected || (error as Error).message !== 'Connection is closed.') throw error;
-      if (this.#isClosed()) return sleep(CLOSED_PAUSE_MS, NOTHING, { ref: false });
+      if (this.#isClosed()) return noEventsForNow();
       this.#blocking?.open();
       await this.#blocking?.whenReady(blockTimeout);
-      return NOTHING;
+      return NO_EVENTS;
     }
   }
 

@@ -6,6 +6,7 @@ import {
 } from 'bullmq';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isOutage } from '../jobs/deadline.js';
+import { NO_EVENTS, noEventsForNow } from './no-events.js';
 import type { Asking } from './sql-ask.js';
 import { rangeLikeRedis } from './sql-ranges.js';
 import { SettledEvents } from './settled-events.js';
@@ -20,8 +21,6 @@ const EVENTS_AT_A_TIME = 100;
 const UNSETTLED_PAUSE_MS = 5;
 /** How long an event waits for others of transactions that were begun before it. */
 const UNSETTLED_FOR_MS = 2_000;
-/** Who reads on from a store that has closed would let nobody else do anything. */
-const CLOSED_PAUSE_MS = 100;
 
 export interface SqlBackendParts {
   readonly queue: string;
@@ -89,7 +88,7 @@ export class SqlQueueBackend extends PostgresQueueBackend {
 
   /** Listens before it looks: BullMQ's own misses what is told between the two. */
   override async readEvents(id: string, blockTimeout: number): Promise<StreamReadRaw> {
-    if (this.#stopped) return sleep(CLOSED_PAUSE_MS, NOTHING, { ref: false });
+    if (this.#stopped) return noEventsForNow();
     const wait = this.#parts.wakeups.wait('events', this.queueName, blockTimeout || 5_000);
     this.#wait = wait;
     try {
@@ -97,14 +96,14 @@ export class SqlQueueBackend extends PostgresQueueBackend {
       for (let waited = false; ;) {
         const { events, more } = await this.#eventsAfter(cursor);
         if (events.length > 0) return [['events', events]];
-        if (this.#stopped || (waited && !more)) return NOTHING;
+        if (this.#stopped || (waited && !more)) return NO_EVENTS;
         if (more) await sleep(UNSETTLED_PAUSE_MS);
         else await wait.over;
         waited ||= !more;
       }
     } catch (error) {
       if (this.#stopped || (error as Error).message !== 'Connection is closed.') throw error;
-      return await sleep(CLOSED_PAUSE_MS, NOTHING, { ref: false }); // read again soon: BullMQ would sleep for five seconds first
+      return await noEventsForNow(); // read again soon: BullMQ would sleep for five seconds first
     } finally {
       wait.end();
     }
@@ -206,9 +205,6 @@ interface EventRow {
 
 /** A worker that is told this takes no job. */
 const NOT_NOW = { member: '', score: Infinity };
-
-/** What BullMQ takes for a time that has passed without an event. */
-const NOTHING = null as unknown as StreamReadRaw;
 
 const SIGNAL = `
 SELECT

@@ -1,5 +1,6 @@
-import { InvalidOptionsError, show, toMs, type Duration } from '@roost/redis';
-import type { StandardSchema } from '../jobs/standard-schema.js';
+import { InvalidOptionsError, show, type Duration } from '@roost/redis';
+import { isSchema, type StandardSchema } from '../jobs/standard-schema.js';
+import { durationIn } from '../options.check.js';
 
 /** How a method reads a stream. */
 export interface StreamConsumerOptions {
@@ -76,7 +77,7 @@ export function resolveStreamConsumer(stream: string, options: StreamConsumerOpt
   if (deadLetter === stream) problems.push('Expected `deadLetter` to be another stream than the one that is read');
   if (from !== '0' && from !== '$') problems.push(`Expected \`from\` to be '0' or '$', got ${show(from)}`);
   if (typeof remove !== 'boolean') problems.push(`Expected \`remove\` to be true or false, got ${show(remove)}`);
-  if (schema !== undefined && typeof schema?.['~standard']?.validate !== 'function') {
+  if (schema !== undefined && !isSchema(schema)) {
     problems.push('Expected `schema` to be one of zod, valibot, arktype or another that follows Standard Schema');
   }
   const minIdleMs = milliseconds('minIdle', given.minIdle ?? '60s', problems);
@@ -131,11 +132,7 @@ function positive(name: string, value: number, problems: string[]): number {
   return value;
 }
 
+/** One that cannot be meant has its problem. */
 function milliseconds(name: string, value: Duration, problems: string[]): number {
-  try {
-    return toMs(value);
-  } catch (error) {
-    problems.push(`\`${name}\`: ${(error as Error).message}`);
-    return Infinity;
-  }
+  return durationIn(name, value, problems) ?? Infinity;
 }
