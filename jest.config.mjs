@@ -19,7 +19,7 @@ export default {
   testEnvironment: 'node',
   testMatch: ['<rootDir>/{libs,apps,src,test}/**/*.spec.ts'],
   transform: { '^.+\\.(ts|js|mjs|cjs)$': swc },
-  transformIgnorePatterns: [],
+  transformIgnorePatterns: ['/node_modules/playwright-core/'], // CommonJS of megabytes already
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1',
     '^@roost/([^/]+)$': '<rootDir>/libs/$1/src/index.ts',

@@ -10,6 +10,7 @@ const needed = [
   { command: 'redis-server', debianPackage: 'redis-server' },
   { command: 'openssl', debianPackage: 'openssl' },
   { command: 'postgres', debianPackage: 'postgresql', versionsIn: '/usr/lib/postgresql' },
+  { command: 'chromium', debianPackage: 'chromium' },
 ];
 
 /** Asked by Debian's package scripts before they start a service; 101 forbids it. */

@@ -4,6 +4,7 @@ export const chatPage = `<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>Roost: who is here</title>
+<link rel="icon" href="data:,">
 <style>
   body { font: 16px/1.5 system-ui, sans-serif; max-width: 40rem; margin: 2rem auto; padding: 0 1rem; }
   input, button { font: inherit; padding: .3rem .5rem; }
@@ -65,8 +66,9 @@ export const chatPage = `<!doctype html>
   });
 
   function connect() {
+    socket?.disconnect(); // it may have been somebody else's
     socket = io('/presence', { transports: ['websocket'] });
-    socket.on('connect', () => socket.emit('join', { room }));
+    socket.on('connect', () => { if (at('enter').hidden) socket.emit('join', { room }); });
     socket.on('disconnect', () => { at('state').textContent = 'not connected'; });
     socket.on('connect_error', (error) => { at('state').textContent = error.message; });
     socket.on('exception', ({ message }) => { at('state').textContent = message; });
@@ -101,7 +103,6 @@ export const chatPage = `<!doctype html>
     show();
     at('inside').hidden = true;
     at('enter').hidden = false;
-    socket.disconnect();
   });
 </script>
 </html>

@@ -38,6 +38,7 @@ export class InboundEvents {
   }
 
   async #join(peer: Peer, name: string): Promise<void> {
+    if (peer.closed) return; // it went while this waited
     const seat = peer.seats.get(name);
     if (seat !== undefined) return seat.room.tellState(peer);
     if (peer.seats.size >= this.config.maxRooms) {

@@ -16,6 +16,8 @@ export interface Seat {
 
 /** How often it is looked whether a slow socket has caught up, in ms. */
 const LOOK_MS = 50;
+/** How long what a client said just before it went may take to be handled, in ms. */
+const LAST_WORDS_MS = 1_000;
 
 /** One socket and who is behind it. Its events are handled one after the other; what it is told is bounded. */
 export class Peer {
@@ -28,6 +30,8 @@ export class Peer {
   #waiting = 0;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
+  /** Whether it was ended from this side: what it said before counts no more. */
+  #dismissed = false;
 
   constructor(
     readonly wire: Wire,
@@ -44,12 +48,12 @@ export class Peer {
     return this.#closed;
   }
 
-  /** Runs it after all that came before; nothing of it once the socket is closed. It must not reject. */
+  /** Runs it after all that came before; not once the socket was ended from this side. It must not reject. */
   inOrder(run: () => Promise<void>): void {
     if (this.#closed) return;
     if (++this.#waiting > this.config.maxWaiting) return this.close(CLOSE.policy, 'flood');
     this.#order = this.#order.then(async () => {
-      if (!this.#closed) await run();
+      if (!this.#dismissed) await run();
       this.#waiting--;
     });
   }
@@ -81,12 +85,23 @@ export class Peer {
   close(code: number, reason: CloseReason): void {
     if (this.#closed) return;
     this.metrics.closed(reason);
+    this.#dismissed = true;
     this.ended();
     if (reason === 'stuck' || reason === 'dead') this.wire.terminate();
     else this.wire.close(code, reason);
   }
 
-  /** The socket is at its end: nothing is sent or handled any more. */
+  /** Resolves when what the client said before it went is handled, or has taken too long. */
+  async settled(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = outsideRequests(() => setTimeout(resolve, LAST_WORDS_MS).unref());
+    });
+    await Promise.race([this.#order, late]);
+    clearTimeout(timer);
+  }
+
+  /** The socket is at its end: nothing is sent any more. */
   ended(): void {
     this.#closed = true;
     this.wire.ended();

@@ -1,5 +1,6 @@
 import { SubscribeMessage } from '@nestjs/websockets';
 import { eventually, RedisServer } from '@roost/testing';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { logged } from '../presence.testbed.js';
 import { Stage, transports, type Client } from './gateway.testbed.js';
 
@@ -57,6 +58,34 @@ describe.each(Object.keys(transports) as (keyof typeof transports)[])('the gatew
     await joined(stage.connect(a, 'ben'));
     expect([ann.list('joins'), ann.list('leaves')]).toEqual([['ben'], []]);
     expect([...(await a.presence.online(['ben']))]).toEqual(['ben']);
+  });
+
+  it('handles what came before somebody went, in order', async () => {
+    let slow = false;
+    const limit = () => !slow || new Promise<boolean>((resolve) => setTimeout(resolve, 50, true));
+    const a = await stage.open({ limit }, { goneAfter: 5_000 });
+    const [ann, ben] = [await joined(stage.connect(a, 'ann')), await joined(stage.connect(a, 'ben'))];
+    slow = true;
+    ben.send('message', { room: 'lobby', text: 'bye' });
+    ben.send('leave', { room: 'lobby' });
+    ben.send('join', { room: 'hall' });
+    await sleep(20); // Socket.IO itself drops events that arrive together with the end
+    ben.close();
+    await eventually(() => expect(ann.list('leaves')).toEqual(['ben']), soon);
+    expect(ann.of('message')).toMatchObject([{ text: 'bye' }]);
+    await sleep(50);
+    expect(await a.presence.count('hall')).toBe(0);
+  });
+
+  it('lets nobody stay whose last words nobody handles', async () => {
+    let stuck = false;
+    const limit = () => (stuck ? new Promise<boolean>(() => {}) : true);
+    const a = await stage.open({ limit }, { goneAfter: 1_500 });
+    const [ann, ben] = [await joined(stage.connect(a, 'ann')), await joined(stage.connect(a, 'ben'))];
+    stuck = true;
+    ben.send('message', { room: 'lobby', text: 'bye' });
+    ben.close();
+    await eventually(() => expect(ann.list('leaves')).toEqual(['ben']), soon);
   });
 
   it('case 59: of many keystrokes the first and the end are told, and nothing is kept', async () => {

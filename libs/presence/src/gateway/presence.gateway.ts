@@ -145,8 +145,10 @@ export class PresenceGateway implements OnModuleInit, OnModuleDestroy {
   }
 
   async #leave(peer: Peer): Promise<void> {
-    const silentMs = peer.wire.silentMs;
+    const diedAt = performance.now() - peer.wire.silentMs;
     peer.ended();
+    await peer.settled();
+    const silentMs = performance.now() - diedAt;
     const seats = [...peer.seats.values()];
     peer.seats.clear();
     const gone = seats.map(({ room, member }) => {
