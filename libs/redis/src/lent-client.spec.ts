@@ -70,6 +70,19 @@ describe('a client that is lent to a library', () => {
     expect(await waits).toBe('PONG');
   });
 
+  it('of a worker gives up a silence that no script takes, and what waits goes to the next connection', async () => {
+    const lent = await lend('worker');
+    await lent.whenReady(1_000);
+    server.freeze();
+    const sent = messageOf(lent.client.ping());
+    const took = await tookMs(async () => expect(await sent).toBe('Command timed out'));
+    expect(took).toBeGreaterThan(2_700);
+    expect(took).toBeLessThan(3_300);
+    const waits = lent.client.ping();
+    server.thaw();
+    expect(await waits).toBe('PONG');
+  });
+
   it('ends at once and rejects what waits, between two tries too; cut off, it may be opened again', async () => {
     const nowhere = await lend('worker', `redis://127.0.0.1:${await freePort()}`);
     await eventually(() => nowhere.client.status === 'reconnecting', { within: 1_000 });
