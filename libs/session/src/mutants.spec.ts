@@ -47,6 +47,7 @@ describe('the suites notice a script', () => {
     ['that begins again what ended', "if call('EXISTS', KEYS[2]) == 1 then return -2 end", '', 'case 69: what ended'],
     ['that gives an id twice', "if call('EXISTS', KEYS[1]) == 1 then return -1 end", '', 'an id that is taken'],
     ['that forgets the absolute end', 'math.min(tonumber(idleMs), abs - now)', 'tonumber(idleMs)', 'case 73'],
+    ['that looks at no size', 'if bytes > maxBytes then return -bytes end', '', 'holds no more'],
     ['that does not let it roll on', "call('PEXPIRE', key, left)", '', 'case 73'],
     ['that lets the planted id go on', "call('HSET', KEYS[1], 'old', 1)", '', 'case 71: who planted an id sees'],
     [
@@ -56,7 +57,7 @@ describe('the suites notice a script', () => {
       'case 71: who planted an id sees',
     ],
     ['that keeps the former id for good', "call('PEXPIRE', KEYS[1], ARGV[6])", '', 'case 72: a rotated id'],
-    ['that keeps who left on the list', "call('ZREM', KEYS[4], ARGV[1])", '', 'another user ends'],
+    ['that keeps who left on the list', "redis.pcall('ZREM', KEYS[4], ARGV[1])", '', 'another user ends'],
     ['that tells of no end', "if not got[3] then redis.pcall('PUBLISH', ARGV[3], ARGV[4]) end", '', 'case 79: knows'],
   ])('%s', async (_what, guard, instead, promise) => {
     const { commands, changed } = without(guard, instead);
@@ -83,9 +84,15 @@ describe('the suites notice a script', () => {
       "call('DEL', KEYS[2])\ncall('HSET'",
       'case 83',
     ],
-    ['that keeps a former code’s attempts out of the budget', "spend('bad', ARGV[3])", '', 'case 83'],
-    ['that sends for ever', 'or sent >= tonumber(ARGV[5])', '', 'sends no more codes'],
-    ['that lets a window never end', "if call('PTTL', KEYS[2]) < 0 then", 'if true then', 'a window ends'],
+    ['that keeps a former code’s attempts out of the budget', "spend('bad', bad, windowMs)", '', 'case 83'],
+    ['that sends for ever', 'if #sent >= sends then return', 'if false then return', 'sends no more codes'],
+    ['that lets a window never end', 'if now - ms < tonumber(windowMs) then', 'if true then', 'never more within'],
+    [
+      'that forgets all at the end of the first window',
+      'math.max(windowMs, cool - now)',
+      'windowMs',
+      'a cool-down goes',
+    ],
     ['that compares only the first half', 'for i = 1, #ARGV[1] do', 'for i = 1, 0 do', 'case 80'],
   ])('of codes %s', async (_what, guard, instead, promise) => {
     const { commands, changed } = without(guard, instead);

@@ -1,5 +1,5 @@
 import { eventually, RedisServer } from '@roost/testing';
-import { SessionUnavailableError, type SessionOptions } from './index.js';
+import { SessionGoneError, SessionUnavailableError, type SessionOptions } from './index.js';
 import { start, type Process } from './session.testbed.js';
 
 /** What is promised while Redis is lost; nothing takes longer than a command's deadline. */
@@ -71,7 +71,22 @@ describe('when Redis is lost', () => {
     expect(one.room.report()).toMatchObject({ unheardEnds: 1 });
     await back(one);
     await eventually(async () => expect(await server.keys('*{session}:id:*')).toEqual([]), { within: 3_000 });
-    expect(one.room.report()).toMatchObject({ status: 'up', unheardEnds: 0 });
+    await eventually(() => expect(one.room.report()).toMatchObject({ status: 'up', unheardEnds: 0 }), { within: 500 });
+  });
+
+  it('ends here what a Redis that only reads does not end, and tells it until it does', async () => {
+    const [one, two] = [await boot(), await boot()];
+    const session = await one.room.sessions.start({ user: 'ann' });
+    await server.command('CONFIG', 'SET', 'min-replicas-to-write', 3);
+    await expect(one.room.sessions.end(session.id)).rejects.toThrow(SessionUnavailableError);
+    expect(await one.room.sessions.read(session.id)).toBeUndefined();
+    session.data['a'] = 1;
+    await expect(one.room.sessions.save(session)).rejects.toThrow(SessionGoneError);
+    expect(await two.room.sessions.read(session.id)).toMatchObject({ user: 'ann' });
+    await server.command('CONFIG', 'SET', 'min-replicas-to-write', 0);
+    const gone = async () => (await two.room.sessions.read(session.id)) === undefined;
+    await eventually(gone, { within: 3_000 });
+    expect(one.room.report()).toMatchObject({ unheardEnds: 0 });
   });
 
   it('by the other policies serves no copies, and closes one-time codes, tokens and flags by each', async () => {

@@ -166,8 +166,8 @@ class Problems {
       ttlMs: this.ms('codes.ttl', given.ttl, 3_600_000),
       attempts: this.integer('codes.attempts', given.attempts, 1, 100),
       cooldownMs: given.cooldown === 0 ? 0 : this.ms('codes.cooldown', given.cooldown, 3_600_000),
-      sends: this.integer('codes.sends', given.sends, 1, 1_000_000),
-      guesses: this.integer('codes.guesses', given.guesses, 1, 1_000_000),
+      sends: this.integer('codes.sends', given.sends, 1, 1_000),
+      guesses: this.integer('codes.guesses', given.guesses, 1, 1_000),
       windowMs: this.ms('codes.window', given.window, DAY_MS),
     };
   }

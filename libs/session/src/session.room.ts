@@ -83,8 +83,9 @@ export class SessionRoom {
   /** Listens to other processes. */
   async open(): Promise<void> {
     const { backend } = this.#parts.connection;
+    this.#unheard.open((id) => this.#shelf.endUnheard(id));
     this.#unfollow = backend.onChange(({ to }) => {
-      if (to === 'redis') void this.#unheard.tell((id) => this.#shelf.end(id, 'ended'));
+      if (to === 'redis') void this.#unheard.tell();
     });
     const listening = Promise.all([this.#endings.open(), this.#known.open()]);
     if (backend.current === 'redis') await listening; // else it would wait for a Redis that is not there
@@ -92,6 +93,7 @@ export class SessionRoom {
 
   close(): void {
     this.#unfollow?.();
+    this.#unheard.close();
     this.#endings.close();
     this.#known.close();
   }

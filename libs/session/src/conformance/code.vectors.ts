@@ -115,16 +115,36 @@ export const codeVectors: readonly Vector<OpenedCodeStore>[] = [
     },
   },
   {
-    name: 'a window ends in its time, whatever happens in it',
+    name: 'never more within any window, wherever it begins',
     async check({ store, pass }) {
-      const [of, free] = [someone(), { ...limits, cooldownMs: 0, sends: 2 }];
-      assert.equal((await store.issue(of, hash(), free)).state, 'issued');
-      await pass(1_800_000);
+      const [of, free] = [someone(), { ...limits, cooldownMs: 0, sends: 2, guesses: 2 }];
       assert.equal((await store.issue(of, hash(), free)).state, 'issued');
       assert.equal((await store.try(of, hash(), free)).state, 'wrong');
-      assert.equal((await store.issue(of, hash(), free)).state, 'locked');
-      await pass(1_800_000);
+      await pass(3_000_000);
       assert.equal((await store.issue(of, hash(), free)).state, 'issued');
+      assert.equal((await store.try(of, hash(), free)).state, 'wrong');
+      const locked = await store.issue(of, hash(), free);
+      assert.ok('waitMs' in locked && locked.waitMs > 590_000 && locked.waitMs <= 600_000);
+      await pass(600_000);
+      assert.equal((await store.issue(of, hash(), free)).state, 'issued');
+      assert.equal((await store.try(of, hash(), free)).state, 'wrong');
+      assert.deepEqual(
+        [(await store.issue(of, hash(), free)).state, (await store.try(of, hash(), free)).state],
+        ['locked', 'locked'],
+      );
+    },
+  },
+  {
+    name: 'a cool-down goes on when the window ends',
+    async check({ store, pass }) {
+      const [of, brief] = [someone(), { ...limits, cooldownMs: 120_000, windowMs: 60_000 }];
+      assert.equal((await store.issue(of, hash(), brief)).state, 'issued');
+      await pass(60_000);
+      const again = await store.issue(of, hash(), brief);
+      assert.equal(again.state, 'cooldown');
+      assert.ok('waitMs' in again && again.waitMs > 59_000 && again.waitMs <= 60_000);
+      await pass(60_000);
+      assert.equal((await store.issue(of, hash(), brief)).state, 'issued');
     },
   },
   {

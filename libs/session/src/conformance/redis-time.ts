@@ -19,6 +19,11 @@ for _, key in ipairs(redis.call('KEYS', '*')) do
     for _, field in ipairs({ 'at', 'seen', 'abs', 'cool' }) do
       if redis.call('HEXISTS', key, field) == 1 then redis.call('HINCRBY', key, field, -ARGV[1]) end
     end
+    for _, field in ipairs({ 'sent', 'bad' }) do
+      local times = redis.call('HGET', key, field)
+      local earlier = function(ms) return string.format('%.0f', ms - ARGV[1]) end
+      if times then redis.call('HSET', key, field, (string.gsub(times, '%d+', earlier))) end
+    end
   end
   local left = redis.call('PTTL', key)
   if left >= 0 then redis.call('PEXPIRE', key, left - ARGV[1]) end

@@ -39,6 +39,21 @@ export const sessionVectors: readonly Vector<OpenedSessionStore>[] = [
     },
   },
   {
+    name: 'holds no more than it may, with what others have written since',
+    async check({ store }) {
+      const { id } = await begin(store, { fields: new Map([['a', '"x"']]) });
+      const most = { maxBytes: 200 }; // 32 bytes beside each text
+      const write = (name: string) => store.save(id, { ...changes({ [name]: `"${'x'.repeat(60)}"` }), ...most }, HOUR);
+      assert.deepEqual(
+        await atOnce(3, (i) => write(`k${i}`)).then((all) => all.toSorted((x, y) => x - y)),
+        [-228, -228, 2],
+      );
+      const { fields, version } = await live(store, id);
+      assert.deepEqual([fields.size, version], [2, 2]);
+      assert.equal(await store.save(id, { ...changes({}, ['a']), ...most }, HOUR), 3);
+    },
+  },
+  {
     name: 'what is read is what was begun',
     async check({ store }) {
       const user = newId();

@@ -42,7 +42,7 @@ export class KnownValues {
     /** After how long a value is asked for anew, in case that a change went unheard. */
     private readonly freshMs = 10_000,
   ) {
-    this.#known = new ExpiringMap(clock, 20_000);
+    this.#known = new ExpiringMap(clock, 'forget', 20_000);
   }
 
   /** Resolves once it listens. */

@@ -2,24 +2,39 @@ import { defineScript } from '@roost/redis';
 import type { CodeIssue, CodeTry } from './code.store.js';
 
 /**
- * A code is a HASH: `h` hash, `n` attempts left. Its budget is another: `sent`, `bad`, `cool` (when another one may be
- * sent); it ends a window after its beginning, however many codes come and go.
+ * A code is a HASH: `h` hash, `n` attempts left. Its budget is another, which codes that come and go leave alone: `sent` and
+ * `bad` say when codes were sent and guesses were wrong within the window, `cool` when another one may be sent.
  */
 const prelude = `
 local call = redis.call
 local clock = call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local count = call('HMGET', KEYS[2], 'sent', 'bad', 'cool')
-local sent, bad, cool = tonumber(count[1] or 0), tonumber(count[2] or 0), tonumber(count[3] or 0)
+local cool = tonumber(count[3] or 0)
 
-local function spend(field, windowMs)
-  call('HINCRBY', KEYS[2], field, 1)
-  if call('PTTL', KEYS[2]) < 0 then call('PEXPIRE', KEYS[2], windowMs) end
+-- A sliding log: what happened within the window, the oldest first.
+local function within(times, windowMs)
+  local left = {}
+  for ms in string.gmatch(times or '', '%d+') do
+    if now - ms < tonumber(windowMs) then left[#left + 1] = ms end
+  end
+  return left
+end
+
+-- How long until there are fewer again.
+local function wait(times, most, windowMs)
+  return times[#times - most + 1] + windowMs - now
+end
+
+local function spend(field, times, windowMs)
+  times[#times + 1] = string.format('%.0f', now)
+  call('HSET', KEYS[2], field, table.concat(times, ','))
+  call('PEXPIRE', KEYS[2], math.max(windowMs, cool - now))
 end`;
 
 /**
  * KEYS the code, its budget · ARGV hash, lifetime (ms), attempts, cool-down (ms), sends, guesses, window (ms) · returns 0
- * issued, 1 cooling down or 2 locked, and the ms to wait · O(1)
+ * issued, 1 cooling down or 2 locked, and the ms to wait · O(sends + guesses)
  */
 export const issueCode = defineScript('session.code-issue', {
   keys: ['code', 'budget'],
@@ -27,10 +42,14 @@ export const issueCode = defineScript('session.code-issue', {
   reply: ([code, waitMs]: [number, number]): CodeIssue =>
     code === 0 ? { state: 'issued' } : { state: code === 1 ? 'cooldown' : 'locked', waitMs },
   lua: `${prelude}
-if bad >= tonumber(ARGV[6]) or sent >= tonumber(ARGV[5]) then return { 2, math.max(call('PTTL', KEYS[2]), 1) } end
+local sends, guesses, windowMs = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local sent, bad = within(count[1], windowMs), within(count[2], windowMs)
+if #bad >= guesses then return { 2, wait(bad, guesses, windowMs) } end
+if #sent >= sends then return { 2, wait(sent, sends, windowMs) } end
 if cool > now then return { 1, cool - now } end
-spend('sent', ARGV[7])
-call('HSET', KEYS[2], 'cool', now + ARGV[4])
+cool = now + ARGV[4]
+call('HSET', KEYS[2], 'cool', string.format('%.0f', cool))
+spend('sent', sent, windowMs)
 call('DEL', KEYS[1])
 call('HSET', KEYS[1], 'h', ARGV[1], 'n', ARGV[3])
 call('PEXPIRE', KEYS[1], ARGV[2])
@@ -39,7 +58,7 @@ return { 0, 0 }`,
 
 /**
  * KEYS the code, its budget · ARGV hash, guesses, window (ms) · returns 0 none, 1 accepted, 2 wrong or 3 locked, and the ms
- * to wait · O(1)
+ * to wait · O(guesses)
  */
 export const tryCode = defineScript('session.code-try', {
   keys: ['code', 'budget'],
@@ -47,7 +66,9 @@ export const tryCode = defineScript('session.code-try', {
   reply: ([code, waitMs]: [number, number]): CodeTry =>
     code === 3 ? { state: 'locked', waitMs } : { state: (['none', 'accepted', 'wrong'] as const)[code]! },
   lua: `${prelude}
-if bad >= tonumber(ARGV[2]) then return { 3, math.max(call('PTTL', KEYS[2]), 1) } end
+local guesses, windowMs = tonumber(ARGV[2]), tonumber(ARGV[3])
+local bad = within(count[2], windowMs)
+if #bad >= guesses then return { 3, wait(bad, guesses, windowMs) } end
 local hash = call('HGET', KEYS[1], 'h')
 if not hash then return { 0, 0 } end
 local left = call('HINCRBY', KEYS[1], 'n', -1)
@@ -58,6 +79,6 @@ for i = 1, #ARGV[1] do
 end
 if differences == 0 or left <= 0 then call('DEL', KEYS[1]) end
 if differences == 0 then return { 1, 0 } end
-spend('bad', ARGV[3])
+spend('bad', bad, windowMs)
 return { 2, 0 }`,
 });

@@ -1,4 +1,5 @@
 import { processClock, type Clock } from '../store-choice.js';
+import { bytesOf } from './session.fields.js';
 import {
   SessionStore,
   type SessionChanges,
@@ -68,15 +69,18 @@ export class MemorySessionStore extends SessionStore {
     return { state: 'created', ofUser: user === undefined ? 0 : this.#enlist(user, id).size };
   }
 
-  async save(id: string, { set, removed, user: move }: SessionChanges, idleMs: number): Promise<number> {
+  async save(id: string, changes: SessionChanges, idleMs: number): Promise<number> {
     const kept = this.#live(id);
     if (kept === undefined) return 0;
-    for (const name of removed) kept.fields.delete(name);
-    for (const [name, json] of set) kept.fields.set(name, json);
+    const { set, removed, user: move, maxBytes = Infinity } = changes;
+    const fields = new Map([...kept.fields].filter(([name]) => !removed.includes(name)));
+    for (const [name, json] of set) fields.set(name, json);
+    const bytes = bytesOf(fields);
+    if (bytes > maxBytes && set.size > 0) return -bytes;
     if (move?.from !== undefined) this.#delist(move.from, id);
     if (move?.to !== undefined) this.#enlist(move.to, id);
     const user = move ? move.to : kept.user;
-    const next: Kept = { ...kept, user, version: kept.version + 1, idleMs, seenAtMs: this.#clock() };
+    const next: Kept = { ...kept, fields, user, version: kept.version + 1, idleMs, seenAtMs: this.#clock() };
     return this.#extend(id, next, idleMs) > 0 ? next.version : 0;
   }
 

@@ -1,5 +1,6 @@
 import type { Commands } from '@roost/redis';
 import { endedKeyOf, SESSION_KEY_HEAD, sessionKeyOf, userKeyOf } from '../session.keys.js';
+import { FIELD_BYTES } from './session.fields.js';
 import {
   SessionStore,
   type SessionChanges,
@@ -60,11 +61,12 @@ export class RedisSessionStore extends SessionStore {
     return { state: ofUser === -1 ? 'clash' : 'gone' };
   }
 
-  save(id: string, { set, removed, user }: SessionChanges, idleMs: number): Promise<number> {
+  save(id: string, { set, removed, user, maxBytes = 0 }: SessionChanges, idleMs: number): Promise<number> {
     const keys = { session: sessionKeyOf(id), from: userKeyOf(user?.from), to: userKeyOf(user?.to) };
     const fields = [...removed.map((name) => `.${name}`), ...wired(set)];
     const moves = { moves: user ? 1 : 0, user: user?.to ?? '' };
-    return this.#commands.run(saveSession, keys, { id, idleMs, ...moves, removals: removed.length, fields });
+    const size = { maxBytes, fieldBytes: FIELD_BYTES };
+    return this.#commands.run(saveSession, keys, { id, idleMs, ...moves, ...size, removals: removed.length, fields });
   }
 
   touch(id: string, idleMs: number): Promise<number> {

@@ -5,7 +5,7 @@ import type { SessionChanges } from './session.store.js';
 export type SessionData = Record<string, unknown>;
 
 /** What Redis needs for a field beside its text. */
-const FIELD_BYTES = 32;
+export const FIELD_BYTES = 32;
 
 /**
  * JSON of each value. What is undefined or a function is not stored.
@@ -13,15 +13,22 @@ const FIELD_BYTES = 32;
  */
 export function encodeFields(data: object, maxBytes: number): Map<string, string> {
   const fields = new Map<string, string>();
-  let bytes = 0;
   for (const [name, value] of Object.entries(data)) {
     const json = jsonOf(`\`${name}\` of the session`, value);
     if (json === undefined) continue;
+    if (!name.isWellFormed()) throw new UnstorableValueError(`The name of \`${name}\``);
     fields.set(name, json);
-    bytes += FIELD_BYTES + Buffer.byteLength(name) + Buffer.byteLength(json);
   }
+  const bytes = bytesOf(fields);
   if (bytes > maxBytes) throw new SessionTooLargeError('The session', bytes, maxBytes);
   return fields;
+}
+
+/** What they take in Redis, about. */
+export function bytesOf(fields: ReadonlyMap<string, string>): number {
+  let bytes = 0;
+  for (const [name, json] of fields) bytes += FIELD_BYTES + Buffer.byteLength(name) + Buffer.byteLength(json);
+  return bytes;
 }
 
 /** The values again; undefined when one is no JSON. */

@@ -1,4 +1,4 @@
-import type { SessionEndReason, SessionFound, SessionStore } from './session.store.js';
+import type { SessionChanges, SessionEndReason, SessionFound, SessionStore } from './session.store.js';
 
 /** `spared`: the one that is to stay; `moved`: it got other ids faster than it could be ended. */
 export type SessionEndOutcome = 'ended' | 'none' | 'moved' | 'spared';
@@ -6,13 +6,36 @@ export type SessionEndOutcome = 'ended' | 'none' | 'moved' | 'spared';
 /** Ids that a session may get while it is being ended. */
 const MAX_HOPS = 32;
 
-/** What an id leads to, and under which id that is: over one move, as who moved on since is found no more. */
+/** What an id leads to, and under which id that is: each of those it had is good for its own grace. */
 export async function follow(
   store: SessionStore,
   id: string,
 ): Promise<{ readonly at: string; readonly found: SessionFound }> {
-  const found = await store.read(id);
-  return found.state === 'moved' ? { at: found.to, found: await store.read(found.to) } : { at: id, found };
+  let at = id;
+  let found = await store.read(at);
+  for (let hop = 0; hop < MAX_HOPS && found.state === 'moved'; hop++) {
+    at = found.to;
+    found = await store.read(at);
+  }
+  return { at, found };
+}
+
+/** Saves where an id leads to: a rotation since it was read must not cost a request what it changed. */
+export async function saveFollowing(
+  store: SessionStore,
+  id: string,
+  changes: SessionChanges,
+  idleMs: number,
+): Promise<{ readonly at: string; readonly version: number }> {
+  let at = id;
+  for (let hop = 0; hop < MAX_HOPS; hop++) {
+    const version = await store.save(at, changes, idleMs);
+    if (version !== 0) return { at, version };
+    const found = await store.read(at);
+    if (found.state !== 'moved') break;
+    at = found.to;
+  }
+  return { at, version: 0 };
 }
 
 /** Ends what an id leads to, wherever it moves meanwhile: a rotation at the same moment must not save it from its end. */

@@ -1,34 +1,20 @@
 import { digest } from '@roost/redis';
 import { randomBytes } from 'node:crypto';
 import type { SessionConfig } from '../session.config.js';
-import { InvalidSessionCallError, SessionGoneError, SessionUnavailableError } from '../session.errors.js';
+import {
+  InvalidSessionCallError,
+  SessionGoneError,
+  SessionTooLargeError,
+  SessionUnavailableError,
+} from '../session.errors.js';
 import type { SessionMetrics, SessionWrite } from '../session.metrics.js';
 import type { StoreChoice } from '../store-choice.js';
 import type { SessionCopies } from './session.copies.js';
-import { changesBetween, decodeFields, type SessionData } from './session.fields.js';
-import { endFollowing, follow, type SessionEndOutcome } from './session.moves.js';
-import type { SessionEndReason, SessionStore, StoredSession } from './session.store.js';
+import { changesBetween, decodeFields } from './session.fields.js';
+import { endFollowing, follow, saveFollowing, type SessionEndOutcome } from './session.moves.js';
+import type { NewSession, SessionRecord } from './session.record.js';
+import type { SessionEndReason, SessionStore } from './session.store.js';
 import type { UnheardEnds } from './unheard-ends.js';
-
-/** A session as it was read, and what was written since. */
-export interface SessionRecord {
-  /** The digest of its present id. */
-  id: string;
-  stored: StoredSession;
-  readonly data: SessionData;
-  readonly source: 'redis' | 'memory' | 'copy';
-  /** It was begun by who holds this: nobody else can have known its id. */
-  readonly fresh: boolean;
-}
-
-/** Who signs in under which new session. */
-export interface NewSession {
-  readonly user?: string | undefined;
-  readonly label?: string | undefined;
-  readonly idleMs: number;
-  readonly absoluteMs: number;
-  readonly fields: ReadonlyMap<string, string>;
-}
 
 /** How often the list of a user whose sessions are ended is looked at again. */
 const MAX_ROUNDS = 10;
@@ -45,6 +31,7 @@ export class SessionShelf {
 
   /** @param id A digest. @throws SessionUnavailableError by the policy `closed` */
   async read(id: string): Promise<SessionRecord | undefined> {
+    if (this.unheard.has(id)) return undefined; // ended here, whatever Redis still says
     try {
       const record = await this.choice.ask('read sessions', 'read', id, (store) => this.#readIn(store, id, true));
       if (record === undefined) this.copies.drop(id);
@@ -91,16 +78,22 @@ export class SessionShelf {
     user: string | undefined = record.stored.user,
   ): Promise<void> {
     checkUser(user);
-    const { id, stored } = record;
+    if (this.unheard.has(record.id)) throw new SessionGoneError();
+    const { stored } = record;
     const changes = changesBetween(stored.fields, fields);
     const move = user === stored.user ? undefined : { from: stored.user, to: user };
     if (changes.set.size + changes.removed.length === 0 && move === undefined) return this.touch(record, idleMs);
-    const version = await this.#write('save', id, (store) => store.save(id, { ...changes, user: move }, idleMs));
-    this.copies.drop(id);
-    this.metrics.wrote('save', version > 0 ? 'done' : 'gone');
+    const { maxBytes } = this.config;
+    const { at, version } = await this.#write('save', record.id, (store) =>
+      saveFollowing(store, record.id, { ...changes, user: move, maxBytes }, idleMs),
+    );
+    this.copies.drop(at);
+    this.metrics.wrote('save', version > 0 ? 'done' : version === 0 ? 'gone' : 'failed');
     if (version === 0) throw new SessionGoneError();
+    if (version < 0) throw new SessionTooLargeError('The session, with what others wrote,', -version, maxBytes);
+    record.id = at;
     record.stored = { ...stored, user, version, fields, idleMs };
-    if (record.source === 'redis') this.copies.keep(id, record.stored);
+    if (record.source === 'redis') this.copies.keep(at, record.stored);
     if (move?.to !== undefined) await this.#endOldest(move.to);
   }
 
@@ -121,6 +114,7 @@ export class SessionShelf {
   /** @param next The digest of the new id. @throws SessionGoneError */
   async rotate(record: SessionRecord, next: string, user: string | undefined): Promise<void> {
     checkUser(user);
+    if (this.unheard.has(record.id)) throw new SessionGoneError();
     const { user: from, idleMs, startedAtMs, endsAtMs, nowMs, version } = record.stored;
     const absoluteMs = endsAtMs - startedAtMs;
     const rotation = { next, from, user, idleMs, absoluteMs, graceMs: this.config.rotationGraceMs };
@@ -155,6 +149,11 @@ export class SessionShelf {
       if (error instanceof SessionUnavailableError) this.unheard.add(id);
       throw error;
     }
+  }
+
+  /** Ends it where that was not heard before. @throws SessionUnavailableError when it is not heard again */
+  async endUnheard(id: string): Promise<void> {
+    await this.choice.ask('end sessions', 'write', id, (store) => this.#endIn(store, id, 'ended'));
   }
 
   /**

@@ -46,6 +46,8 @@ export type SessionCreated =
 export interface SessionChanges {
   readonly set: ReadonlyMap<string, string>;
   readonly removed: readonly string[];
+  /** What the session may hold afterwards, with what others have written since it was read. @default as much as it likes */
+  readonly maxBytes?: number;
   /** Whose it is from now on, when that is different. */
   readonly user?: { readonly from: string | undefined; readonly to: string | undefined } | undefined;
 }
@@ -85,7 +87,10 @@ export abstract class SessionStore {
 
   abstract read(id: string): Promise<SessionFound>;
   abstract create(id: string, draft: SessionDraft): Promise<SessionCreated>;
-  /** Writes what is different, and nothing else. Resolves to the new version; to 0 when there is no such session. */
+  /**
+   * Writes what is different, and nothing else. Resolves to the new version; to 0 when there is no such session, and to minus
+   * the bytes that it would hold when those are too many.
+   */
   abstract save(id: string, changes: SessionChanges, idleMs: number): Promise<number>;
   /** Lets it live on. Resolves to the ms that it has now, within its absolute end; to 0 when there is no such session. */
   abstract touch(id: string, idleMs: number): Promise<number>;

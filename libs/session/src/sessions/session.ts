@@ -1,5 +1,5 @@
 import type { SessionData } from './session.fields.js';
-import type { SessionRecord } from './session.shelf.js';
+import type { SessionRecord } from './session.record.js';
 
 /**
  * One session, as its holder sees it. Change `data` and `save` it: what others have changed meanwhile stays. The id is

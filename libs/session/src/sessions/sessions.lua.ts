@@ -11,8 +11,8 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
 -- Whether it may be written: it is there, under its present id, and was not signed in under another one.
 local function live(key)
-  local got = call('HMGET', key, 'abs', 'to', 'old')
-  return got[1] and not got[2] and not got[3] and tonumber(got[1]) or nil
+  local got = redis.pcall('HMGET', key, 'abs', 'to', 'old')
+  return not got.err and got[1] and not got[2] and not got[3] and tonumber(got[1]) or nil
 end
 
 -- Lets it live on within its absolute end; returns the ms it has.
@@ -28,7 +28,13 @@ end
 
 -- By when it began, in µs: in a string, as numbers of that size are written in short.
 local function enlist(index, id, place, ms)
-  call('ZADD', index, type(place) == 'number' and string.format('%.0f', place) or place, id)
+  local score = type(place) == 'number' and string.format('%.0f', place) or place
+  local added = redis.pcall('ZADD', index, score, id)
+  if type(added) == 'table' then
+    -- Somebody else wrote there: nobody may be kept from signing in by it.
+    call('UNLINK', index)
+    call('ZADD', index, score, id)
+  end
   if call('PTTL', index) < tonumber(ms) then call('PEXPIRE', index, ms) end
 end`;
 
@@ -66,20 +72,31 @@ return call('ZCARD', KEYS[3])`,
 
 /**
  * KEYS the session, the lists of the user before and after · ARGV digest of the id, idle (ms), whether the user is another
- * one, the user or nothing, how many names are removed, those, fields and values · returns the new version, 0 when there
- * is no such session · O(fields)
+ * one, the user or nothing, how many bytes it may hold or 0, bytes beside each text, how many names are removed, those,
+ * fields and values · returns the new version, 0 when there is no such session, minus the bytes when they are too many ·
+ * O(fields)
  */
 export const saveSession = defineScript('session.save', {
   keys: ['session', 'from', 'to'],
-  args: ['id', 'idleMs', 'moves', 'user', 'removals', 'fields...'],
+  args: ['id', 'idleMs', 'moves', 'user', 'maxBytes', 'fieldBytes', 'removals', 'fields...'],
   reply: Number,
   lua: `${prelude}
 local abs = live(KEYS[1])
 if not abs then return 0 end
-local first = 6 + tonumber(ARGV[5])
-if first > 6 then call('HDEL', KEYS[1], unpack(ARGV, 6, first - 1)) end
+local maxBytes, first = tonumber(ARGV[5]), 8 + tonumber(ARGV[7])
+if maxBytes > 0 and first <= #ARGV then
+  -- With what others have written since it was read; names have a dot that does not count.
+  local holds, bytes = {}, 0
+  local all = call('HGETALL', KEYS[1])
+  for i = 1, #all, 2 do holds[all[i]] = string.sub(all[i], 1, 1) == '.' and all[i + 1] or nil end
+  for i = 8, first - 1 do holds[ARGV[i]] = nil end
+  for i = first, #ARGV, 2 do holds[ARGV[i]] = ARGV[i + 1] end
+  for name, json in pairs(holds) do bytes = bytes + #name - 1 + #json + ARGV[6] end
+  if bytes > maxBytes then return -bytes end
+end
+if first > 8 then call('HDEL', KEYS[1], unpack(ARGV, 8, first - 1)) end
 if ARGV[3] == '1' then
-  call('ZREM', KEYS[2], ARGV[1])
+  redis.pcall('ZREM', KEYS[2], ARGV[1])
   call('HDEL', KEYS[1], 'u')
   if ARGV[4] ~= '' then
     call('HSET', KEYS[1], 'u', ARGV[4])
@@ -116,7 +133,8 @@ export const rotateSession = defineScript('session.rotate', {
 local abs = live(KEYS[1])
 if not abs then return 0 end
 local before, user = call('HGET', KEYS[1], 'u') or '', ARGV[3]
-local at, place = call('HGET', KEYS[1], 'at'), call('ZSCORE', KEYS[4], ARGV[1])
+local at, place = call('HGET', KEYS[1], 'at'), redis.pcall('ZSCORE', KEYS[4], ARGV[1])
+if type(place) == 'table' then place = nil end
 if before ~= user then
   at, place, abs = now, clock[1] * 1000000 + clock[2], now + ARGV[5]
 end
@@ -136,7 +154,7 @@ end
 call('HSET', KEYS[2], 'at', at, 'abs', abs, 'seen', now)
 call('HINCRBY', KEYS[2], 'v', 1)
 extend(KEYS[2], ARGV[4], abs)
-if before ~= '' then call('ZREM', KEYS[4], ARGV[1]) end
+if before ~= '' then redis.pcall('ZREM', KEYS[4], ARGV[1]) end
 if user == '' then
   call('HDEL', KEYS[2], 'u')
 else
@@ -168,10 +186,10 @@ export const endSession = defineScript('session.end', {
   reply: (code: number) => (['none', 'ended', 'moved'] as const)[code]!,
   lua: `
 local call = redis.call
-local got = call('HMGET', KEYS[1], 'h', 'to', 'old')
+local got = redis.pcall('HMGET', KEYS[1], 'h', 'to', 'old')
 if got[2] then return 2 end
-if KEYS[3] then call('ZREM', KEYS[3], ARGV[1]) end
-if not got[1] then return 0 end
+if KEYS[3] then redis.pcall('ZREM', KEYS[3], ARGV[1]) end
+if not got[1] and not got.err then return 0 end
 call('UNLINK', KEYS[1])
 call('SET', KEYS[2], 1, 'PX', ARGV[2])
 -- Not of a retired one: its handle is that of the session that was signed in. A user who may not publish can still end.

@@ -102,6 +102,23 @@ describe.each([
     expect(await sessions.read(session.id)).toBeUndefined();
   });
 
+  it('case 72: are saved by requests that read them before a rotation, and answer under every id within its grace', async () => {
+    const sessions = await sessionsOf({}, url);
+    const first = await sessions.start({ user: 'ann', data: { a: 1 } });
+    const [slow, quick] = [(await sessions.read(first.id))!, (await sessions.read(first.id))!];
+    await sessions.rotate(quick);
+    const second = quick.id;
+    await sessions.rotate(quick);
+    slow.data['cart'] = [1];
+    await sessions.save(slow);
+    for (const id of [first.id, second, quick.id]) {
+      expect(await sessions.read(id)).toMatchObject({ id, user: 'ann', data: { a: 1, cart: [1] } });
+    }
+    slow.data['cart'] = [2];
+    await sessions.end(quick.id);
+    await expect(sessions.save(slow)).rejects.toThrow(SessionGoneError);
+  });
+
   it('sign out by a rotation, which the old id does not survive', async () => {
     const sessions = await sessionsOf({}, url);
     const session = await sessions.start({ user: 'ann', data: { theme: 'dark' } });
@@ -228,6 +245,25 @@ describe('sessions of two processes', () => {
     for (const id of ids) expect(await room.sessions.read(id)).toBeUndefined();
     expect(await redis.metrics.registry.metrics()).toContain('roost_session_reads_total{result="corrupt"} 3');
     await server.command('DEL', foreign!);
+  });
+
+  it('case 75: are begun and ended where somebody else has written, of whatever type', async () => {
+    await server.command('FLUSHALL');
+    const sessions = await sessionsOf();
+    const session = await sessions.start({ user: 'zoe' });
+    const [key] = await server.keys('*{session}:id:*');
+    const [list] = await server.keys('*{session}:user:*');
+    for (const name of [key!, list!]) {
+      await server.command('DEL', name);
+      await server.command('RPUSH', name, 'theirs');
+    }
+    session.data['a'] = 1;
+    await expect(sessions.save(session)).rejects.toThrow(SessionGoneError);
+    await expect(sessions.rotate(session)).rejects.toThrow(SessionGoneError);
+    expect(await sessions.end(session.id)).toBe(true);
+    const next = await sessions.start({ user: 'zoe' });
+    expect((await sessions.list('zoe')).map(({ handle }) => handle)).toEqual([next.handle]);
+    expect(await sessions.endAll('zoe')).toBe(1);
   });
 
   it('take no more than they should of Redis', async () => {

@@ -1,3 +1,4 @@
+import { SessionUnavailableError } from '../session.errors.js';
 import { processClock, type Clock } from '../store-choice.js';
 
 interface Entry<Value> {
@@ -5,13 +6,17 @@ interface Entry<Value> {
   readonly until: number;
 }
 
-/** Values by name that end by themselves. Bounded: when it is full, what was set first is forgotten. */
+/** What happens when it is full: what was set first is forgotten, or what comes is refused. */
+export type WhenFull = 'forget' | 'refuse';
+
+/** Values by name that end by themselves. Bounded. */
 export class ExpiringMap<Value> {
   readonly #entries = new Map<string, Entry<Value>>();
   #sweep = this.#entries.keys();
 
   constructor(
     private readonly clock: Clock = processClock,
+    private readonly whenFull: WhenFull = 'refuse',
     private readonly limit = 100_000,
   ) {}
 
@@ -19,11 +24,16 @@ export class ExpiringMap<Value> {
     return this.#entries.size;
   }
 
+  /** @throws SessionUnavailableError when it is full of what has not ended yet, and refuses more. */
   set(name: string, value: Value, ttlMs: number): void {
     for (let looked = 0; looked < 2; looked++) {
       const next = this.#sweep.next();
       if (next.done) this.#sweep = this.#entries.keys();
       else this.find(next.value);
+    }
+    const full = this.#entries.size >= this.limit && !this.#entries.has(name);
+    if (full && this.whenFull === 'refuse') {
+      throw new SessionUnavailableError(`keep more than ${this.limit} of these`, false);
     }
     this.#entries.set(name, { value, until: this.clock() + ttlMs });
     if (this.#entries.size <= this.limit) return;

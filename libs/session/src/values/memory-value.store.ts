@@ -8,9 +8,9 @@ export class MemoryValueStore extends ValueStore {
   readonly name = 'memory';
   readonly #values: ExpiringMap<string>;
 
-  constructor(clock?: Clock, limit?: number) {
+  constructor(clock?: Clock) {
     super();
-    this.#values = new ExpiringMap(clock, limit);
+    this.#values = new ExpiringMap(clock);
   }
 
   async set(key: Key, value: string, ttlMs: number): Promise<void> {
