@@ -10,15 +10,15 @@ import { Bench, passInRedis, presenceVectors, REPLAY, type OpenedPresenceStore }
 const MUTANTS = [
   {
     what: 'a device that is not there cannot leave',
-    guard: 'if not value or string.sub(value, 1, #base) ~= base then return changed(0) end',
-    broken: '',
+    guard: "if call('HDEL', members, fieldOf(user, ARGV[5], ARGV[6])) == 0 then return changed(0) end",
+    broken: "call('HDEL', members, fieldOf(user, ARGV[5], ARGV[6]))",
     promise: 'case 54',
   },
   {
     what: 'a device of another node stays',
-    guard: ' or string.sub(value, 1, #base) ~= base',
+    guard: " .. SEPARATOR .. string.match(node, '^[^.]+')",
     broken: '',
-    promise: 'a device that went over',
+    promise: 'a device that is on two nodes',
   },
   {
     what: 'a grace swallows the join of who is back',

@@ -24,6 +24,8 @@ const GATEWAY_KNOWN = new Set([
 
 /** Beats are so much closer together than a lease is long: one that is lost ends nothing. */
 const BEATS = 6;
+/** Less than that is less than a process may stand still for. */
+const SHORTEST_MS = 100;
 /** What a timer can wait for. */
 const LONGEST_MS = 2 ** 31 - 1;
 
@@ -63,14 +65,17 @@ export class PresenceConfig {
     if (given.backend !== undefined && !['auto', 'redis', 'memory'].includes(given.backend)) {
       problems.push(`Expected \`backend\` to be auto, redis or memory, got ${show(given.backend)}`);
     }
-    if (this.leaseMs < 100) problems.push(`Expected \`lease\` to be at least 100 ms, got ${show(given.lease)}`);
+    for (const name of ['goneAfter', 'lease'] as const) {
+      if (this[`${name}Ms`] < SHORTEST_MS) problems.push(`Expected \`${name}\` to be at least ${SHORTEST_MS} ms`);
+    }
     for (const name of ['goneAfterMs', 'leaseMs', 'typingMs'] as const) {
       if (this[name] > LONGEST_MS) problems.push(`Expected \`${name.slice(0, -2)}\` to be at most 24 days`);
     }
     if (!Number.isSafeInteger(this.replay) || this.replay < 1 || this.replay > 10_000) {
       problems.push(`Expected \`replay\` to be an integer from 1 to 10000, got ${show(this.replay)}`);
     }
-    this.gateway = given.gateway && gatewayConfig(given.gateway, this.goneAfterMs, problems);
+    this.gateway =
+      given.gateway === undefined ? undefined : gatewayConfig(Object(given.gateway), this.goneAfterMs, problems);
     if (problems.length > 0) throw new InvalidOptionsError('PresenceModule', problems);
   }
 }
@@ -97,6 +102,12 @@ function gatewayConfig(options: PresenceGatewayOptions, goneAfterMs: number, pro
     );
   }
   const pingMs = given.ping === undefined ? goneAfterMs / 3 : milliseconds('gateway.ping', given.ping, problems);
+  if (given.ping !== undefined && (pingMs < SHORTEST_MS || pingMs > LONGEST_MS)) {
+    problems.push(`Expected \`gateway.ping\` to be from ${SHORTEST_MS} ms to 24 days, got ${show(given.ping)}`);
+  }
+  if (given.stuckBytes < given.slowBytes) {
+    problems.push(`Expected \`gateway.stuckBytes\` to be at least \`slowBytes\` (${given.slowBytes})`);
+  }
   return { ...given, pingMs };
 }
 

@@ -2,6 +2,9 @@ import type { LocalMember } from './node/local-members.js';
 import type { PresenceNode } from './node/presence.node.js';
 import { metaText } from './presence.names.js';
 
+/** More than any grace. */
+const LONGEST_MS = 2 ** 31;
+
 /** A device in a room, held by whoever joined it until it leaves or its process ends. */
 export class PresenceMember {
   #left = false;
@@ -39,7 +42,7 @@ export class PresenceMember {
 
   /** The connection has ended: the user is gone `goneAfter` after the last sign of life, unless back before. */
   async drop(/** Ms since the last sign of life. */ silentMs = 0): Promise<void> {
-    await this.#end({ onPurpose: false, silentMs });
+    await this.#end({ onPurpose: false, silentMs: sensible(silentMs) });
   }
 
   async #end(how: Parameters<PresenceNode['leave']>[1]): Promise<void> {
@@ -65,6 +68,11 @@ export class OnlineDevice {
   async drop(/** Ms since the last sign of life. */ silentMs = 0): Promise<void> {
     if (this.#left) return;
     this.#left = true;
-    await this.node.leave(this.online, { onPurpose: false, silentMs });
+    await this.node.leave(this.online, { onPurpose: false, silentMs: sensible(silentMs) });
   }
+}
+
+/** A clock that was set may say anything; a device that goes has to go. */
+function sensible(silentMs: number): number {
+  return silentMs > 0 ? Math.min(silentMs, LONGEST_MS) : 0;
 }

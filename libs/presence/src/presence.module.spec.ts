@@ -33,6 +33,15 @@ describe('PresenceModule', () => {
     expect(message.trim().split('\n')).toHaveLength(1 + names.length + gateway.length);
   });
 
+  it.each([
+    ['`goneAfter`', { goneAfter: 1 }],
+    ['`gateway.ping`', { gateway: { ...OPEN_GATEWAY, ping: '60d' } }],
+    ['`gateway.stuckBytes`', { gateway: { ...OPEN_GATEWAY, stuckBytes: 1_000 } }],
+    ['`gateway.authenticate`', { gateway: null }],
+  ])('refuses a %s that cannot be meant', (name, options) => {
+    expect(() => new PresenceConfig(options as unknown as PresenceOptions)).toThrow(name);
+  });
+
   it('has the defaults that it says', () => {
     const config = new PresenceConfig({ goneAfter: '10s', gateway: OPEN_GATEWAY });
     expect(config).toMatchObject({ goneAfterMs: 10_000, leaseMs: 10_000, typingMs: 3_000, replay: 100 });

@@ -105,6 +105,27 @@ describe('presence in several applications', () => {
     expect(a.room.node.members.size).toBe(0);
   });
 
+  it('a device that leaves and joins at once is there, and so is one that another application has left', async () => {
+    const [a, b] = [await open(), await open()];
+    const phone = { userId: 'ann', deviceId: 'phone' };
+    const member = await a.presence.join('lobby', phone);
+    void member.update({ mood: 'away' });
+    void member.leave();
+    await a.presence.join('lobby', phone);
+    expect(await a.presence.devices('lobby')).toEqual([{ ...phone, meta: null }]);
+    await (await b.presence.join('lobby', phone)).leave();
+    for (const { presence } of [a, b]) expect(await presence.count('lobby')).toBe(1);
+    expect([...(await b.presence.online(['ann']))]).toEqual(['ann']);
+  });
+
+  it('a device goes even when nobody can tell when it was last seen', async () => {
+    const a = await open({ goneAfter: '1s' });
+    for (const silentMs of [NaN, -1e12, Infinity]) {
+      await (await a.presence.join('lobby', { userId: 'ann' })).drop(silentMs);
+    }
+    await eventually(async () => expect(await a.presence.count('lobby')).toBe(0), { within: 2_000 });
+  });
+
   it('case 58: an update of the phone is one update, and nothing of the tablet', async () => {
     const [a, b] = [await open(), await open()];
     const phone = await a.presence.join('lobby', { userId: 'ann', deviceId: 'phone', meta: { mood: 'here' } });

@@ -1,5 +1,5 @@
 import type { Topic } from '../stores/presence.store.js';
-import { fieldOf } from '../stores/wire.js';
+import { fieldOf, SEPARATOR } from '../stores/wire.js';
 
 /** A device in a topic, as long as something in this process holds it there. */
 export interface LocalMember {
@@ -24,6 +24,8 @@ interface LocalTopic {
 /** The devices of this process: the truth about them, which the store is only told. */
 export class LocalMembers {
   readonly #byTopic = new Map<string, LocalTopic>();
+  /** What the store is still being told of devices that nothing holds any more. */
+  readonly #leaving = new Map<string, Promise<unknown>>();
   #size = 0;
 
   /** How many devices are held, each in each topic. */
@@ -37,7 +39,8 @@ export class LocalMembers {
     const field = fieldOf({ userId, deviceId });
     let member = members.get(field);
     if (member === undefined) {
-      member = { topic, userId, deviceId, meta, holds: 0, told: undefined, order: Promise.resolve() };
+      const order = this.#leaving.get(placeOf({ topic, userId, deviceId })) ?? Promise.resolve();
+      member = { topic, userId, deviceId, meta, holds: 0, told: undefined, order };
       members.set(field, member);
       users.set(userId, (users.get(userId) ?? 0) + 1);
       this.#size++;
@@ -60,6 +63,16 @@ export class LocalMembers {
     }
     if (members.size === 0) this.#byTopic.delete(topic.name);
     return true;
+  }
+
+  /** Whoever holds the device again has the store told of it after this. */
+  leaving(member: LocalMember, told: Promise<unknown>): void {
+    const place = placeOf(member);
+    const over = () => {
+      if (this.#leaving.get(place) === told) this.#leaving.delete(place);
+    };
+    this.#leaving.set(place, told);
+    void told.then(over, over);
   }
 
   in({ name }: Topic): readonly LocalMember[] {
@@ -87,4 +100,8 @@ export class LocalMembers {
     if (topic === undefined) this.#byTopic.set(name, (topic = { members: new Map(), users: new Map() }));
     return topic;
   }
+}
+
+function placeOf({ topic, ...device }: Pick<LocalMember, 'topic' | 'userId' | 'deviceId'>): string {
+  return topic.name + SEPARATOR + fieldOf(device);
 }

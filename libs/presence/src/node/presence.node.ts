@@ -103,11 +103,13 @@ export class PresenceNode {
     const departure = how.onPurpose
       ? { silentMs: 0, goneAfterMs: 0 }
       : { silentMs: Math.round(how.silentMs), goneAfterMs: this.parts.config.goneAfterMs };
-    await this.#inOrder(member, async () => {
+    const told = this.#inOrder(member, async () => {
       const node = this.#life.id;
       const change = await this.#tell(() => this.parts.store.leave(topic, { userId, deviceId, node }, departure));
       if (change !== undefined) this.#follow(topic, change);
     });
+    this.members.leaving(member, told);
+    await told;
     const inMs = Math.max(0, departure.goneAfterMs - departure.silentMs);
     if (this.#lost) outsideRequests(() => setTimeout(() => this.#local(topic, userId), inMs).unref());
     if (this.#isUnused(topic)) this.#owned.unused(topic);

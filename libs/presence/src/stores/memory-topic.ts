@@ -1,5 +1,5 @@
 import { EMPTY_TTL_MS, type Change, type Device, type RoomState, type StoredMember } from './presence.store.js';
-import { diffOf, fieldOf, SEPARATOR, type WireDiff } from './wire.js';
+import { deviceIn, diffOf, fieldOf, nodeFieldOf, SEPARATOR, type WireDiff } from './wire.js';
 
 /** How a topic in memory tells, and remembers. */
 export interface MemoryTopicParts {
@@ -26,7 +26,7 @@ export class MemoryTopic {
 
   join({ node, meta, ...member }: StoredMember): Change {
     const { userId, deviceId } = member;
-    const field = fieldOf(member);
+    const field = nodeFieldOf(member, node);
     const before = this.#members.get(field);
     this.#members.set(field, { node, meta });
     if (before !== undefined) {
@@ -42,10 +42,7 @@ export class MemoryTopic {
   }
 
   leave(member: Omit<StoredMember, 'meta'>, seenAtMs: number, goneAfterMs: number): Change {
-    const field = fieldOf(member);
-    const [base] = member.node.split('.');
-    if (!this.#members.get(field)?.node.startsWith(`${base}.`)) return this.#changed(0);
-    this.#members.delete(field);
+    if (!this.#members.delete(nodeFieldOf(member, member.node))) return this.#changed(0);
     if (!this.#remove(member.userId, seenAtMs, goneAfterMs)) return this.#changed(0);
     this.#tell({ l: [member.userId] });
     return this.#changed(1);
@@ -86,10 +83,8 @@ export class MemoryTopic {
   }
 
   get devices(): readonly Device[] {
-    return [...this.#members].map(([field, { meta }]) => {
-      const [userId = '', deviceId = ''] = field.split(SEPARATOR);
-      return { userId, deviceId, meta: JSON.parse(meta) as unknown };
-    });
+    const devices = [...this.#members].map(([field, { meta }]) => deviceIn(field, meta));
+    return [...new Map(devices.map((device) => [fieldOf(device), device])).values()]; // on several nodes it is one
   }
 
   has(userId: string): boolean {

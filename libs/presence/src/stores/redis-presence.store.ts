@@ -15,7 +15,7 @@ import {
 } from './presence.store.js';
 import { expireGraces, joinTopic, leaveTopic, leaveTopicAsNode } from './topic.lua.js';
 import { channelOf, topicOf } from './topics.js';
-import { diffOf, SEPARATOR, type WireDiff } from './wire.js';
+import { deviceIn, diffOf, fieldOf, SEPARATOR, type WireDiff } from './wire.js';
 
 /** What a {@link RedisPresenceStore} stands on. */
 export interface RedisPresenceStoreParts {
@@ -71,8 +71,7 @@ export class RedisPresenceStore extends PresenceStore {
   }
 
   leave(topic: Topic, { userId, deviceId, node }: Omit<StoredMember, 'meta'>, departure: Departure): Promise<Change> {
-    const [base] = node.split('.');
-    const args = { ...this.#head(topic), userId, deviceId, node: base!, ...departure };
+    const args = { ...this.#head(topic), userId, deviceId, node, ...departure };
     return this.#commands.run(leaveTopic, topicKeysOf(topic), args);
   }
 
@@ -140,13 +139,13 @@ export class RedisPresenceStore extends PresenceStore {
 
   async devices(topic: Topic): Promise<readonly Device[]> {
     const pairs = await this.#commands.read<string[]>('HGETALL', topicKeysOf(topic).members);
-    const devices: Device[] = [];
+    const devices = new Map<string, Device>();
     for (let i = 0; i < pairs.length; i += 2) {
-      const [userId = '', deviceId = ''] = pairs[i]!.split(SEPARATOR);
       const value = pairs[i + 1]!;
-      devices.push({ userId, deviceId, meta: JSON.parse(value.slice(value.indexOf(SEPARATOR) + 1)) as unknown });
+      const device = deviceIn(pairs[i]!, value.slice(value.indexOf(SEPARATOR) + 1));
+      devices.set(fieldOf(device), device); // on several nodes it is one
     }
-    return devices;
+    return [...devices.values()];
   }
 
   async among(topic: Topic, userIds: readonly string[]): Promise<readonly string[]> {

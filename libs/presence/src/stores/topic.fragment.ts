@@ -12,6 +12,11 @@ local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local SEPARATOR = '\\31'
 
+-- A device as a node has it, in whichever incarnation: the same one may be on several nodes, and is gone with the last.
+local function fieldOf(user, device, node)
+  return user .. SEPARATOR .. device .. SEPARATOR .. string.match(node, '^[^.]+')
+end
+
 -- A room that was forgotten begins beyond every version that it may have had: with the time in microseconds.
 local function advance()
   if call('HEXISTS', users, '') == 0 then

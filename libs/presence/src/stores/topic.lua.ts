@@ -18,8 +18,8 @@ export const joinTopic = defineScript('presence.join', {
   args: [...head, 'userId', 'deviceId', 'node', 'meta'],
   reply: changeOf,
   lua: `${topicLua}
-local user, device, meta = ARGV[4], ARGV[5], ARGV[7]
-local field, value = user .. SEPARATOR .. device, ARGV[6] .. SEPARATOR .. meta
+local user, device, node, meta = ARGV[4], ARGV[5], ARGV[6], ARGV[7]
+local field, value = fieldOf(user, device, node), node .. SEPARATOR .. meta
 local before = call('HGET', members, field)
 call('HSET', members, field, value)
 if before then
@@ -34,20 +34,17 @@ return changed(1)`,
 });
 
 /**
- * Takes a device away. Doing it twice changes nothing, and a device that went over to another node stays.
- * KEYS of the topic · ARGV of the fragment, user, device, node without its incarnation, ms since its last sign of life,
- * ms after which it is gone · O(log(graces))
+ * Takes a device away that a node has, in whichever incarnation. Doing it twice changes nothing.
+ * KEYS of the topic · ARGV of the fragment, user, device, node, ms since its last sign of life, ms after which it is gone ·
+ * O(log(graces))
  */
 export const leaveTopic = defineScript('presence.leave', {
   keys,
   args: [...head, 'userId', 'deviceId', 'node', 'silentMs', 'goneAfterMs'],
   reply: changeOf,
   lua: `${topicLua}
-local user, base = ARGV[4], ARGV[6] .. '.'
-local field = user .. SEPARATOR .. ARGV[5]
-local value = call('HGET', members, field)
-if not value or string.sub(value, 1, #base) ~= base then return changed(0) end
-call('HDEL', members, field)
+local user = ARGV[4]
+if call('HDEL', members, fieldOf(user, ARGV[5], ARGV[6])) == 0 then return changed(0) end
 if not remove(user, now - ARGV[7], tonumber(ARGV[8])) then return changed(0) end
 tell('l', cjson.encode({ user }))
 return changed(1)`,
