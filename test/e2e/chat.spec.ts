@@ -1,4 +1,4 @@
-import { eventually, RedisServer } from '@roost/testing';
+import { eventually, FaultProxy, RedisServer } from '@roost/testing';
 import { io, type Socket } from 'socket.io-client';
 import { startService, type Service } from './service.js';
 
@@ -33,13 +33,15 @@ class Device {
 
 describe('chat', () => {
   let redis: RedisServer;
+  let proxy: FaultProxy;
   let instances: Service[];
   const sockets: Socket[] = [];
 
   beforeAll(async () => {
     redis = await RedisServer.start();
-    const env = { REDIS_URL: redis.url, ROOST_BACKEND: 'auto', QUEUE_BACKEND: 'memory' };
-    instances = await Promise.all([startService(env), startService(env)]);
+    proxy = await FaultProxy.start({ target: redis });
+    const env = { ROOST_BACKEND: 'auto', QUEUE_BACKEND: 'memory', ROOST_RECHECK_MS: '500' };
+    instances = await Promise.all([redis, proxy].map(({ url }) => startService({ ...env, REDIS_URL: url })));
     for (const { app } of instances) await app.listen(0, '127.0.0.1');
   });
   afterEach(() => {
@@ -47,6 +49,7 @@ describe('chat', () => {
   });
   afterAll(async () => {
     await Promise.all(instances.map(({ app }) => app.close()));
+    await proxy.stop();
     await redis.stop();
   });
 
@@ -108,5 +111,25 @@ describe('chat', () => {
     await instances[0]!.app.inject({ method: 'DELETE', url: '/accounts/sessions', headers: { cookie } });
     await soon(() => !phone.socket.connected);
     expect(other.socket.connected).toBe(true);
+  });
+
+  it('ends them, too, when the instance was cut off from Redis at that moment', async () => {
+    const cookie = await signIn('gus');
+    const [phone, other] = [await connect(1, cookie), await connect(1, await signIn('gus'))];
+    await proxy.refuse();
+    await instances[0]!.app.inject({ method: 'DELETE', url: '/accounts/sessions', headers: { cookie } });
+    expect(phone.socket.connected).toBe(true);
+    await proxy.pass();
+    await eventually(() => !phone.socket.connected, { within: 15_000 });
+    expect(other.socket.connected).toBe(true);
+  });
+
+  it('lets nobody stay who says neither who he is nor where he goes', async () => {
+    const socket = io(await instances[0]!.app.getUrl(), { transports: ['websocket'], reconnection: false });
+    sockets.push(socket);
+    let refusal = '';
+    socket.on('connect_error', ({ message }) => (refusal = message));
+    await soon(() => refusal !== '');
+    expect([refusal, socket.connected]).toEqual(['There is nothing here. Connect to /presence.', false]);
   });
 });

@@ -49,6 +49,19 @@ describe('when Redis is lost', () => {
     expect(await one.room.sessions.read(session.id)).toMatchObject({ source: 'redis', data: { a: 1 } });
   });
 
+  it('serves no state that never was, after others have written, too', async () => {
+    const [one, two] = [await boot(), await boot()];
+    const { id } = await one.room.sessions.start({ user: 'ann', data: { n: 1 } });
+    const [a, b] = [(await one.room.sessions.read(id))!, (await two.room.sessions.read(id))!];
+    [a.data['a'], b.data['b']] = [1, 1];
+    await one.room.sessions.save(a);
+    await two.room.sessions.save(b);
+    await server.kill();
+    await lost(two);
+    expect((await one.room.sessions.read(id))?.data).toEqual({ n: 1, a: 1 });
+    expect(await two.room.sessions.read(id)).toBeUndefined();
+  });
+
   it('never serves a session that ended before, here or elsewhere', async () => {
     const [one, two] = [await boot(), await boot()];
     const [here, there] = [await one.room.sessions.start(), await one.room.sessions.start({ user: 'ann' })];
@@ -117,6 +130,17 @@ describe('when Redis is lost', () => {
         reason: expect.objectContaining({ code: 'session.unavailable', httpStatus: 503 }) as unknown,
       })),
     );
+  });
+
+  it('tells who holds something open that ends may have gone unheard', async () => {
+    const one = await boot();
+    let gaps = 0;
+    one.room.sessions.onGap(() => void gaps++);
+    await server.kill();
+    await lost(one);
+    expect(gaps).toBe(0);
+    await back(one);
+    await eventually(() => gaps === 1, { within: 5_000 });
   });
 
   it('answers within the deadline when Redis stands still', async () => {

@@ -155,7 +155,7 @@ export const variables = z.object({
   }),
   SESSION_PEPPER: noted(z.string().min(16).optional(), {
     description:
-      'A secret that all instances share, with which one-time codes are hashed: `openssl rand -base64 32`. Unset: made of the other settings, which is as good as the passwords in them.',
+      'A secret that all instances share, with which one-time codes are hashed: `openssl rand -base64 32`. Unset: made of the passwords in the other settings and ROOST_ADMIN_TOKEN; where there are none, whoever reads Redis finds codes out.',
     expected: 'to be a text of 16 characters or more',
     secret: true,
   }),

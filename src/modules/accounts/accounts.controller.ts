@@ -35,8 +35,9 @@ export class AccountsController {
   async signIn(
     @Body({ schema: sessionRequest }) request: SessionRequest,
     @Res({ passthrough: true }) response: object,
+    @Cookies(COOKIE) formerId?: string,
   ): Promise<Account> {
-    const { id, leftMs } = await this.accounts.signIn(request);
+    const { id, leftMs } = await this.accounts.signIn(request, formerId);
     const maxAge = Math.floor(leftMs / 1_000);
     this.http.httpAdapter.setCookie(response, COOKIE, id, { ...this.#cookie, maxAge });
     return { userId: request.userId };

@@ -5,6 +5,7 @@ const userId = z
   .trim()
   .min(1)
   .max(128)
+  .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'Expected text without control characters')
   .meta({ examples: ['ann'] });
 
 /** Who asks for a code. */

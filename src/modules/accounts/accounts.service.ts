@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { OneTimeCodes, Sessions, type Session } from '@roost/session';
+import { OneTimeCodes, Sessions, SessionUnavailableError, type Session } from '@roost/session';
 import { CONFIG, type Config } from '../../common/config/index.js';
 import { CodeRejectedError, NotSignedInError } from './accounts.errors.js';
 import type { Account, CodeIssued, CodeRequest, SessionRequest } from './accounts.schemas.js';
@@ -18,11 +18,18 @@ export class AccountsService {
     return this.config.NODE_ENV === 'production' ? {} : { code };
   }
 
-  /** @throws CodeRejectedError */
-  async signIn({ userId, code }: SessionRequest): Promise<Session> {
+  /**
+   * Begins a session; the one that this browser had before ends.
+   * @throws CodeRejectedError
+   */
+  async signIn({ userId, code }: SessionRequest, formerId: string | undefined): Promise<Session> {
     const { accepted } = await this.codes.verify(userId, code);
     if (!accepted) throw new CodeRejectedError();
-    return this.sessions.start({ user: userId });
+    const session = await this.sessions.start({ user: userId });
+    await this.sessions.end(formerId).catch((error: unknown) => {
+      if (!(error instanceof SessionUnavailableError)) throw error; // else Redis is told later
+    });
+    return session;
   }
 
   /** @throws NotSignedInError */

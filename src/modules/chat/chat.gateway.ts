@@ -3,19 +3,32 @@ import { WebSocketGateway } from '@nestjs/websockets';
 import { PresenceGateway } from '@roost/presence';
 import { Sessions } from '@roost/session';
 import type { Visitor } from './chat.presence.js';
+import { SessionReview } from './session-review.js';
+
+/** As much of Socket.IO as is needed to close what nobody serves. */
+interface Namespace {
+  readonly server: { of(name: string): { use(admit: (socket: object, next: (refusal: Error) => void) => void): void } };
+}
 
 /** `WS /presence`: who is in a room, who types, and messages that are passed on and never kept. */
 @WebSocketGateway({ namespace: 'presence' })
 export class ChatGateway extends PresenceGateway implements OnApplicationShutdown {
-  readonly #stop: () => void;
+  readonly #review: SessionReview;
 
   constructor(sessions: Sessions) {
     super();
     // Who signs out, here or elsewhere, is gone from the rooms as well.
-    this.#stop = sessions.onEnded(({ handle }) => void this.end(({ session }: Visitor) => session === handle));
+    const end = (handles: ReadonlySet<string>) => void this.end(({ session }: Visitor) => handles.has(session));
+    this.#review = new SessionReview(sessions, () => this.identities as readonly Visitor[], end);
+  }
+
+  override afterInit(namespace: Namespace): void {
+    super.afterInit(namespace);
+    // Anybody may open a socket: what is not for this namespace would stay without having said who it is.
+    namespace.server.of('/').use((_socket, next) => next(new Error('There is nothing here. Connect to /presence.')));
   }
 
   onApplicationShutdown(): void {
-    this.#stop();
+    this.#review.close();
   }
 }

@@ -113,6 +113,11 @@ export class PresenceGateway implements OnModuleInit, OnModuleDestroy {
     return peers.length;
   }
 
+  /** Who is connected to this process, once for each socket. */
+  protected get identities(): readonly Identity[] {
+    return Array.from(this.#peers.values(), ({ identity }) => identity);
+  }
+
   /** Who is behind a socket: for events of your own. */
   protected identityOf(socket: object): Identity | undefined {
     return this.#peers.get(socket)?.identity;

@@ -16,6 +16,7 @@ export const ENDINGS_CHANNEL = 'sessions';
 /** Hears of sessions that ended in any process, and tells those who hold something open for them. */
 export class SessionEndings {
   readonly #listeners = new Set<(ended: SessionEnded) => void>();
+  readonly #gapListeners = new Set<() => void>();
   readonly #stop: (() => void)[] = [];
 
   constructor(
@@ -26,7 +27,7 @@ export class SessionEndings {
 
   /** Resolves once it listens. */
   async open(): Promise<void> {
-    this.#stop.push(this.pubsub.onGap(({ phase }) => phase === 'restored' && this.copies.clear()));
+    this.#stop.push(this.pubsub.onGap(({ phase }) => phase === 'restored' && this.#missed()));
     this.#stop.push(await this.pubsub.subscribe(ENDINGS_CHANNEL, (message) => this.#hear(message)));
   }
 
@@ -37,6 +38,11 @@ export class SessionEndings {
   on(listener: (ended: SessionEnded) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  onGap(listener: () => void): () => void {
+    this.#gapListeners.add(listener);
+    return () => this.#gapListeners.delete(listener);
   }
 
   /** What this process has ended by itself, without a Redis. */
@@ -52,15 +58,22 @@ export class SessionEndings {
     }
   }
 
+  #missed(): void {
+    this.copies.clear();
+    for (const listener of this.#gapListeners) this.#call('onGap', listener);
+  }
+
   #take({ id, handle, user, reason }: SessionNews): void {
     this.copies.end(id);
     if (reason === 'rotated') return;
-    for (const listener of this.#listeners) {
-      try {
-        listener({ handle, user, reason });
-      } catch (error) {
-        this.logger.error('A listener of onEnded threw', { event: 'session.listener', error: String(error) });
-      }
+    for (const listener of this.#listeners) this.#call('onEnded', () => listener({ handle, user, reason }));
+  }
+
+  #call(event: string, listener: () => void): void {
+    try {
+      listener();
+    } catch (error) {
+      this.logger.error(`A listener of ${event} threw`, { event: 'session.listener', error: String(error) });
     }
   }
 }

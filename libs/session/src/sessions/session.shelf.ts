@@ -92,8 +92,9 @@ export class SessionShelf {
     if (version === 0) throw new SessionGoneError();
     if (version < 0) throw new SessionTooLargeError('The session, with what others wrote,', -version, maxBytes);
     record.id = at;
+    const alone = version === stored.version + 1; // else it holds more than this writer knows
     record.stored = { ...stored, user, version, fields, idleMs };
-    if (record.source === 'redis') this.copies.keep(at, record.stored);
+    if (record.source === 'redis' && alone) this.copies.keep(at, record.stored);
     if (move?.to !== undefined) await this.#endOldest(move.to);
   }
 

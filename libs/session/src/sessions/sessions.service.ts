@@ -1,6 +1,7 @@
 import { digest } from '@roost/redis';
 import { randomBytes } from 'node:crypto';
 import type { SessionConfig } from '../session.config.js';
+import { InvalidSessionCallError } from '../session.errors.js';
 import type { SessionLifetime, SessionLifetimeName } from '../session.options.js';
 import { Session } from './session.js';
 import type { SessionEnded, SessionEndings } from './session.endings.js';
@@ -50,6 +51,7 @@ export class Sessions {
    */
   async start<Data extends object = SessionData>(options: StartOptions<Data> = {}): Promise<Session<Data>> {
     const { user, label } = options;
+    if (label !== undefined && typeof label !== 'string') throw new InvalidSessionCallError('Expected a label', label);
     const fields = encodeFields(options.data ?? {}, this.config.maxBytes);
     const life = this.config.lifeOf(options.lifetime);
     const id = newId();
@@ -59,7 +61,7 @@ export class Sessions {
 
   /** The session with this id, which lives on for it; undefined when there is none. */
   async read<Data extends object = SessionData>(id: string | undefined): Promise<Session<Data> | undefined> {
-    if (id === undefined || id === '' || id.length > MAX_ID) return undefined;
+    if (!isId(id)) return undefined;
     const record = await this.shelf.read(digest(id));
     if (record === undefined) return undefined;
     await this.shelf.touch(record, record.stored.idleMs);
@@ -91,7 +93,7 @@ export class Sessions {
 
   /** Ends it for good, on all processes. Resolves to whether there was one. */
   async end(id: string | undefined): Promise<boolean> {
-    if (id === undefined || id === '' || id.length > MAX_ID) return false;
+    if (!isId(id)) return false;
     return this.shelf.end(digest(id), 'ended');
   }
 
@@ -121,6 +123,19 @@ export class Sessions {
   onEnded(listener: (ended: SessionEnded) => void): () => void {
     return this.endings.on(listener);
   }
+
+  /**
+   * Calls the listener when ends may have gone unheard, as this process was cut off: whoever holds something open looks with
+   * {@link list} which sessions are still there. Returns how to stop.
+   */
+  onGap(listener: () => void): () => void {
+    return this.endings.onGap(listener);
+  }
+}
+
+/** Whatever a client sent instead is nobody's. */
+function isId(id: unknown): id is string {
+  return typeof id === 'string' && id !== '' && id.length <= MAX_ID;
 }
 
 /** 256 random bits. */

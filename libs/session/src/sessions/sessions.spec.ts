@@ -49,6 +49,15 @@ describe.each([
     }
   });
 
+  it('are nobody’s under what is no text, and have a label that is one', async () => {
+    const sessions = await sessionsOf({}, url);
+    for (const id of [null, 5, {}, ['a']] as unknown as string[]) {
+      expect([await sessions.read(id), await sessions.end(id)]).toEqual([undefined, false]);
+    }
+    await expect(sessions.start({ label: 5 as never })).rejects.toThrow(InvalidSessionCallError);
+    await expect(sessions.start({ data: { '\ud800': 1 } })).rejects.toThrow(UnstorableValueError);
+  });
+
   it('case 70: keep what each of four holders changed', async () => {
     const sessions = await sessionsOf({}, url);
     const { id } = await sessions.start({ data: { old: 1 } });
