@@ -1,4 +1,4 @@
-import { eventually, RedisServer } from '@roost/testing';
+import { eventually, FaultProxy, RedisServer } from '@roost/testing';
 import { openApp, Watcher, type PresenceApp } from './presence.testbed.js';
 
 const soon = { within: 5_000, every: 5 };
@@ -14,8 +14,8 @@ describe('presence while Redis is away', () => {
     await server.stop();
   });
 
-  async function open(): Promise<PresenceApp> {
-    const app = await openApp({ url: server.url, commandTimeoutMs: 250 });
+  async function open({ url } = { url: server.url }): Promise<PresenceApp> {
+    const app = await openApp({ url, commandTimeoutMs: 250 });
     apps.push(app);
     return app;
   }
@@ -104,6 +104,24 @@ describe('presence while Redis is away', () => {
     const later = performance.now() + 700; // another lease
     await eventually(() => performance.now() > later, soon);
     expect(watcher.leaves).toEqual(['ben']);
+  });
+
+  it('case 66: to a process that was cut off for longer than a lease none of its own is told to leave', async () => {
+    const proxy = await FaultProxy.start({ target: server });
+    const [a, b] = [await open(), await open(proxy)];
+    await a.presence.join('lobby', { userId: 'ann' });
+    for (let i = 0; i < 10; i++) await b.presence.join('lobby', { userId: `user-${i}` });
+    const [far, near] = [await watch(a), await watch(b)];
+    await eventually(() => expect(far.users.size).toBe(11), soon);
+    await proxy.refuse();
+    await b.presence.list('lobby'); // something has to find out
+    await eventually(() => expect(far.sorted).toEqual(['ann']), soon); // others cannot know better
+    await proxy.pass();
+    await backIn(b);
+    await eventually(() => expect(far.users.size).toBe(11), soon);
+    await eventually(async () => expect(await names(b)).toHaveLength(11), soon);
+    expect([near.joins, near.leaves, near.users.size]).toEqual([[], [], 11]);
+    await proxy.stop();
   });
 
   it('begins without Redis, alone, and is one of several as soon as it is there', async () => {

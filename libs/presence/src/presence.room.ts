@@ -31,6 +31,7 @@ export class PresenceRoom {
   readonly metrics: PresenceMetrics;
   readonly #store: PresenceStore;
   readonly #ignore: () => void;
+  #closing = false;
   #left: Promise<void> | undefined;
 
   constructor({ config, connection, metrics, logger }: PresenceRoomParts) {
@@ -61,6 +62,11 @@ export class PresenceRoom {
     });
   }
 
+  /** Whether the process is about to end. */
+  get closing(): boolean {
+    return this.#closing;
+  }
+
   /** What health shows of presence. */
   report(): HealthReport {
     const { lost, members } = this.node;
@@ -83,6 +89,7 @@ export class PresenceRoom {
    * have ended with that, as a server closes only connections that are idle by then.
    */
   async close(): Promise<void> {
+    this.#closing = true;
     this.node.close();
     if (this.views.end() > 0) await new Promise((resolve) => setTimeout(resolve, RESPONSES_MS));
   }

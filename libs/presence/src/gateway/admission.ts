@@ -19,7 +19,8 @@ export class Admission {
     const { origins } = this.config;
     if (origin === undefined || origins === '*') return;
     const named = String(origin);
-    if (origins?.includes(named) || (origins === undefined && hostOf(named) === host)) return;
+    const own = origins === undefined && host !== undefined && hostOf(named) === host;
+    if (own || origins?.includes(named)) return;
     throw new ForeignOriginError('Pages of this origin may not connect. Name it in `gateway.origins` if they should.');
   }
 

@@ -12,10 +12,12 @@ import type { Identity } from './gateway.options.js';
 import { InboundEvents } from './inbound-events.js';
 import { Peer } from './peer.js';
 import { SocketRooms } from './socket-rooms.js';
-import { CLOSE, Frame } from './wire.js';
+import { CLOSE, Frame, type Wire } from './wire.js';
 
 /** What a timer can wait for. */
 const LONGEST_MS = 2 ** 31 - 1;
+/** How long a client may take to say goodbye to a process that ends. */
+const GOODBYE_MS = 1_000;
 
 /**
  * Presence, typing and messages for sockets: in come `join {room}`, `leave {room}`, `typing {room}` and
@@ -80,6 +82,7 @@ export class PresenceGateway implements OnModuleInit, OnModuleDestroy {
   handleDisconnect(socket: object): void {
     const peer = this.#peers.get(socket);
     this.#peers.delete(socket);
+    if (this.presence.closing && peer !== undefined) cutSoon(peer.wire);
     if (peer !== undefined) void this.#leave(peer).catch((error: unknown) => this.#bug(error));
   }
 
@@ -182,4 +185,9 @@ export class PresenceGateway implements OnModuleInit, OnModuleDestroy {
     const details = { event: 'presence.bug', error: String(error) };
     this.#logger.error(`Presence failed: ${String(error)}`, details);
   }
+}
+
+/** A server closes when its last connection has: one whose client reads nothing any more must not hold it up. */
+function cutSoon(wire: Wire): void {
+  outsideRequests(() => setTimeout(() => wire.terminate(), GOODBYE_MS).unref());
 }

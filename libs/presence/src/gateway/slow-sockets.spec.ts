@@ -1,5 +1,7 @@
 import { Metrics } from '@roost/redis';
 import { eventually } from '@roost/testing';
+import type { Server } from 'node:http';
+import { promisify } from 'node:util';
 import type { PresenceEvent } from '../watching/presence.event.js';
 import { rawSocketOf, Stage, transports, type Client } from './gateway.testbed.js';
 import { Peer } from './peer.js';
@@ -143,5 +145,20 @@ describe.each(Object.keys(transports) as (keyof typeof transports)[])('slow sock
       await eventually(() => expect(quick.of('message').length).toBe((i + 1) * 50), soon);
     }
     await eventually(() => expect(quick.list('leaves')).toEqual(['stuck']), soon);
+    const connections = () =>
+      promisify((done: (error: Error | null, n: number) => void) => server.getConnections(done))();
+    const server = app.app.getHttpServer() as Server;
+    await eventually(async () => expect(await connections()).toBe(1), soon);
+  });
+
+  it('one that reads nothing does not hold up the end of its process', async () => {
+    const app = await stage.open({ ping: 60_000 }, { goneAfter: 60_000 });
+    const asleep = stage.connect(app, 'asleep');
+    asleep.send('join', { room: 'lobby' });
+    await eventually(() => expect(asleep.users()).toEqual(['asleep']), soon);
+    pause(asleep);
+    const startedAt = performance.now();
+    await app.close();
+    expect(performance.now() - startedAt).toBeLessThan(2_500);
   });
 });

@@ -11,7 +11,9 @@ export interface SocketIoSocket {
   };
   /** The connection, which namespaces share. */
   readonly conn: {
-    readonly transport?: { readonly socket?: { readonly bufferedAmount?: number } };
+    /** Over WebSocket it has a socket of `ws`, over polling none. */
+    readonly transport?: { readonly socket?: { readonly bufferedAmount?: number; terminate?(): void } };
+    close(discard: boolean): unknown;
     on(event: string, listener: () => void): unknown;
     off(event: string, listener: () => void): unknown;
   };
@@ -56,7 +58,11 @@ export class SocketIoWire implements Wire {
   }
 
   terminate(): void {
-    this.socket.disconnect(true);
+    const { conn } = this.socket;
+    const { socket } = conn.transport ?? {};
+    this.socket.disconnect();
+    conn.close(true);
+    socket?.terminate?.(); // it would wait half a minute for the goodbye of a client that reads nothing
   }
 
   /** The connection may go on, for other namespaces. */

@@ -113,9 +113,9 @@ export class RoomView {
 
   /** The store is away, or is back: watchers are told that they see a part, or all. */
   async reachabilityChanged(): Promise<void> {
+    this.#trusted = false; // the log may come back with old data, or with leaves of those who are here
     if (this.parts.node.lost) return this.#tell({}, this.#version);
     this.#provisional.clear();
-    this.#trusted = false; // the log, too, may have come back with old data
     await this.resync();
     this.#tell({}, this.#version);
   }
@@ -170,7 +170,9 @@ export class RoomView {
 
   #apply({ version, joins, leaves, updates }: RoomDiff): void {
     const came = joins.filter((userId) => !this.#users.has(userId));
-    const went = leaves.filter((userId) => this.#users.delete(userId));
+    // Another process may have said so of those who are here, while this one was cut off: they are told again.
+    const gone = leaves.filter((userId) => !this.parts.node.members.has(this.topic, userId));
+    const went = gone.filter((userId) => this.#users.delete(userId));
     for (const userId of joins) {
       this.#users.add(userId);
       this.#doubts.delete(userId);
