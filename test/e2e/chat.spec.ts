@@ -1,3 +1,4 @@
+import { Sessions } from '@roost/session';
 import { eventually, FaultProxy, RedisServer } from '@roost/testing';
 import { io, type Socket } from 'socket.io-client';
 import { startService, type Service } from './service.js';
@@ -122,6 +123,46 @@ describe('chat', () => {
     await proxy.pass();
     await eventually(() => !phone.socket.connected, { within: 15_000 });
     expect(other.socket.connected).toBe(true);
+  });
+
+  it('lets nobody in who signs out during the handshake', async () => {
+    await proxy.delay(10);
+    const url = `${await instances[1]!.app.getUrl()}/presence`;
+    const attempts: Socket[] = [];
+    for (let i = 0; i < 12; i++) {
+      const cookie = await signIn(`hal-${i}`);
+      for (const key of await redis.keys('*{session}:id:*')) {
+        await redis.command('HSET', key, 'seen', Date.now() - 120_000); // so that a sign of life is written
+      }
+      const socket = io(url, { transports: ['websocket'], extraHeaders: { cookie }, reconnection: false });
+      sockets.push(socket);
+      attempts.push(socket);
+      await new Promise((resolve) => setTimeout(resolve, 5 + 4 * i));
+      await instances[0]!.app.inject({ method: 'DELETE', url: '/accounts/sessions', headers: { cookie } });
+    }
+    await proxy.pass();
+    await eventually(() => attempts.every(({ connected }) => !connected), { within: 2_000 });
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(attempts.map(({ connected }) => connected)).toEqual(attempts.map(() => false));
+  });
+
+  it('lets nobody in whose session ended before anybody could be told to end the socket', async () => {
+    const cookie = await signIn('ida');
+    const sessions = instances[1]!.app.get(Sessions);
+    const read = sessions.read.bind(sessions);
+    jest.spyOn(sessions, 'read').mockImplementationOnce(async (id) => {
+      const session = await read(id);
+      await instances[0]!.app.inject({ method: 'DELETE', url: '/accounts/sessions', headers: { cookie } });
+      await new Promise((resolve) => setTimeout(resolve, 50)); // by then this instance has heard of it
+      return session as never;
+    });
+    const url = `${await instances[1]!.app.getUrl()}/presence`;
+    const socket = io(url, { transports: ['websocket'], extraHeaders: { cookie }, reconnection: false });
+    sockets.push(socket);
+    let ended: string | undefined;
+    socket.on('disconnect', (reason) => (ended = reason));
+    await soon(() => ended !== undefined);
+    expect(ended).toBe('io server disconnect');
   });
 
   it('lets nobody stay who says neither who he is nor where he goes', async () => {

@@ -64,13 +64,9 @@ export async function countSent(server: RedisServer, load: () => Promise<unknown
   try {
     const from = monitor.lines.length;
     await load();
-    const isEnd = (line: string) => line.includes(END);
-    await server.command('PING', END);
-    while (!monitor.lines.some(isEnd)) await new Promise((resume) => setTimeout(resume, 1));
-    return monitor.lines.slice(from, monitor.lines.findIndex(isEnd)).filter(isSent).length;
+    await monitor.caughtUp();
+    return monitor.lines.slice(from).filter(isSent).length;
   } finally {
     monitor.stop();
   }
 }
-
-const END = 'the load is over';

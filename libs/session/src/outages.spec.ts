@@ -1,5 +1,5 @@
 import { eventually, RedisServer } from '@roost/testing';
-import { SessionGoneError, SessionUnavailableError, type SessionOptions } from './index.js';
+import { SessionGoneError, SessionUnavailableError, type SessionEnded, type SessionOptions } from './index.js';
 import { start, type Process } from './session.testbed.js';
 
 /** What is promised while Redis is lost; nothing takes longer than a command's deadline. */
@@ -77,9 +77,12 @@ describe('when Redis is lost', () => {
     const one = await boot();
     const session = await one.room.sessions.start({ user: 'ann' });
     await one.room.sessions.read(session.id);
+    const told: SessionEnded[] = [];
+    one.room.sessions.onEnded((ended) => void told.push(ended));
     await server.kill();
     await lost(one);
     await expect(one.room.sessions.end(session.id)).rejects.toThrow(SessionUnavailableError);
+    expect(told).toEqual([{ handle: session.handle, user: 'ann', reason: 'ended' }]);
     expect(await one.room.sessions.read(session.id)).toBeUndefined();
     expect(one.room.report()).toMatchObject({ unheardEnds: 1 });
     await back(one);

@@ -17,7 +17,7 @@ import { RedisSessionStore } from './sessions/redis-session.store.js';
 import { SessionCopies } from './sessions/session.copies.js';
 import { ENDINGS_CHANNEL, SessionEndings } from './sessions/session.endings.js';
 import { SessionShelf } from './sessions/session.shelf.js';
-import type { SessionStore } from './sessions/session.store.js';
+import type { SessionNews, SessionStore } from './sessions/session.store.js';
 import { Sessions } from './sessions/sessions.service.js';
 import { UnheardEnds } from './sessions/unheard-ends.js';
 import { processClock, StoreChoice, type Clock } from './store-choice.js';
@@ -62,11 +62,12 @@ export class SessionRoom {
     this.#copies = new SessionCopies(config.outage === 'local' ? config.copies : 0, config.copyForMs, clock);
     this.#unheard = new UnheardEnds(config.copies);
     this.#endings = new SessionEndings(pubsub, this.#copies, logger);
+    const tellHere = (news: SessionNews) => this.#endings.tell(news);
     this.#choice = choice<SessionStore>(
       new RedisSessionStore({ commands, keyPrefix, channel: pubsub.wire(ENDINGS_CHANNEL) }),
-      new MemorySessionStore({ clock, tell: (news) => this.#endings.tell(news) }),
+      new MemorySessionStore({ clock, tell: tellHere }),
     );
-    this.#shelf = new SessionShelf(this.#choice, this.#copies, this.#unheard, config, metrics);
+    this.#shelf = new SessionShelf(this.#choice, this.#copies, this.#unheard, config, metrics, tellHere);
     this.sessions = new Sessions(this.#shelf, this.#endings, config);
     this.stores = new SessionStores(this.#shelf, config);
 

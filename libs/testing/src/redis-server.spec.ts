@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { eventually } from './eventually.js';
 import { RedisServer } from './redis-server.js';
 import type { RedisServerOptions } from './redis-server.options.js';
 import { makeCertificates } from './tls.js';
@@ -128,7 +127,8 @@ describe('RedisServer', () => {
     const server = await start();
     const monitor = await server.monitor();
     await server.command('SET', 'watched', 1);
-    await eventually(() => monitor.lines.some((line) => line.includes('"SET" "watched" "1"')), { within: 1_000 });
+    await monitor.caughtUp();
+    expect(monitor.lines.map((line) => line.replace(/^.*?\] /, ''))).toEqual(['"SET" "watched" "1"']);
     monitor.stop();
   });
 

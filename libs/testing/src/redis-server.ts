@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { eventually } from './eventually.js';
 import { type RedisServerOptions, toArguments, toUrl } from './redis-server.options.js';
 import { ask, type RespAddress, RespConnection } from './resp-connection.js';
 import { type Home, ServerProcess } from './server-process.js';
@@ -19,6 +20,8 @@ export interface CommandCalls {
 /** Every command the server receives, as `MONITOR` prints it. */
 export interface CommandMonitor {
   readonly lines: readonly string[];
+  /** Resolves when all that the server has received before is in `lines`: it tells of commands some time later. */
+  caughtUp(): Promise<void>;
   stop(): void;
 }
 
@@ -85,7 +88,14 @@ export class RedisServer extends ServerProcess {
     const lines: string[] = [];
     connection.onReply = (line) => lines.push(String(line));
     await connection.send(['MONITOR']);
-    return { lines, stop: () => connection.close() };
+    const caughtUp = async () => {
+      const mark = randomBytes(8).toString('hex');
+      await this.command('ECHO', mark);
+      const marked = () => lines.findIndex((line) => line.includes(mark));
+      await eventually(() => marked() !== -1, { within: ANSWER_WITHIN_MS, every: 1 });
+      lines.splice(marked(), 1);
+    };
+    return { lines, caughtUp, stop: () => connection.close() };
   }
 
   protected override async launch(): Promise<void> {

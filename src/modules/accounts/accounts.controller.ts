@@ -58,8 +58,8 @@ export class AccountsController {
   @ApiNoContentResponse({ description: 'Signed out, or was not signed in' })
   @ApiProblems(503)
   async signOut(@Res({ passthrough: true }) response: object, @Cookies(COOKIE) sessionId?: string): Promise<void> {
+    this.http.httpAdapter.clearCookie(response, COOKIE, this.#cookie); // also when Redis is told only later
     await this.accounts.signOut(sessionId);
-    this.http.httpAdapter.clearCookie(response, COOKIE, this.#cookie);
   }
 
   get #cookie() {

@@ -18,8 +18,8 @@ export class ChatGateway extends PresenceGateway implements OnApplicationShutdow
   constructor(sessions: Sessions) {
     super();
     // Who signs out, here or elsewhere, is gone from the rooms as well.
-    const end = (handles: ReadonlySet<string>) => void this.end(({ session }: Visitor) => handles.has(session));
-    this.#review = new SessionReview(sessions, () => this.identities as readonly Visitor[], end);
+    const visitors = () => this.identities as readonly Visitor[];
+    this.#review = new SessionReview(sessions, visitors, (handles) => this.#end(handles));
   }
 
   override afterInit(namespace: Namespace): void {
@@ -28,7 +28,18 @@ export class ChatGateway extends PresenceGateway implements OnApplicationShutdow
     namespace.server.of('/').use((_socket, next) => next(new Error('There is nothing here. Connect to /presence.')));
   }
 
+  override handleConnection(socket: object, request?: unknown): void {
+    super.handleConnection(socket, request);
+    const visitor = this.identityOf(socket) as Visitor | undefined;
+    if (visitor === undefined || !this.#review.endedLately(visitor.session)) return;
+    setImmediate(() => this.#end(new Set([visitor.session]))); // Nest listens for the end of a socket only after this
+  }
+
   onApplicationShutdown(): void {
     this.#review.close();
+  }
+
+  #end(handles: ReadonlySet<string>): void {
+    this.end(({ session }: Visitor) => handles.has(session));
   }
 }

@@ -5,6 +5,8 @@ import type { Visitor } from './chat.presence.js';
 
 /** As old as the copy of a session may be with which somebody came in while Redis was lost. */
 const EVERY_MS = 300_000;
+/** No handshake takes longer. */
+const REMEMBERED_MS = 60_000;
 /** When it is tried again, after Redis could not be asked. */
 const AGAIN_MS = 5_000;
 
@@ -15,8 +17,11 @@ const AGAIN_MS = 5_000;
 export class SessionReview {
   readonly #logger = new Logger('Chat');
   readonly #stops: (() => void)[];
+  /** Handle → when it was heard that the session has ended, the oldest first. */
+  readonly #ended = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined;
-  #looking: Promise<void> | undefined;
+  #looking = false;
+  #asked = false;
   #closed = false;
 
   constructor(
@@ -24,7 +29,7 @@ export class SessionReview {
     private readonly visitors: () => readonly Visitor[],
     private readonly end: (handles: ReadonlySet<string>) => void,
   ) {
-    this.#stops = [sessions.onEnded(({ handle }) => end(new Set([handle]))), sessions.onGap(() => void this.look())];
+    this.#stops = [sessions.onEnded(({ handle }) => this.#hear(handle)), sessions.onGap(() => void this.look())];
     this.#lookIn(EVERY_MS);
   }
 
@@ -34,33 +39,51 @@ export class SessionReview {
     clearTimeout(this.#timer);
   }
 
-  /** Asks for the sessions of all who are here, one user after the other. Those that come together are one. */
-  look(): Promise<void> {
-    return (this.#looking ??= this.#look().finally(() => (this.#looking = undefined)));
+  /** Whether it ended lately: who came in at that moment was read before, and was not there yet to be ended. */
+  endedLately(handle: string): boolean {
+    return this.#ended.has(handle);
   }
 
-  async #look(): Promise<void> {
+  /** Asks for the sessions of all who are here, one user after the other; once more when it is asked for meanwhile. */
+  async look(): Promise<void> {
+    this.#asked = true;
+    if (this.#looking) return;
+    this.#looking = true;
     let inMs = EVERY_MS;
     try {
-      const visitors = this.visitors();
-      for (const userId of new Set(visitors.map((each) => each.userId))) {
-        this.end(await this.#goneOf(userId, visitors));
+      while (this.#asked) {
+        this.#asked = false;
+        await this.#lookOnce();
       }
     } catch (error) {
       inMs = AGAIN_MS;
       if (!(error instanceof SessionUnavailableError)) this.#logger.error(error);
-    } finally {
-      this.#lookIn(inMs);
     }
+    this.#looking = false;
+    this.#lookIn(inMs);
   }
 
-  async #goneOf(userId: string, visitors: readonly Visitor[]): Promise<ReadonlySet<string>> {
-    const gone = new Set(visitors.filter((each) => each.userId === userId).map(({ session }) => session));
-    // Twice: one that gets another id at this very moment is missing once.
-    for (let looked = 0; looked < 2 && gone.size > 0; looked++) {
-      for (const { handle } of await this.sessions.list(userId)) gone.delete(handle);
+  #hear(handle: string): void {
+    const now = performance.now();
+    this.#ended.delete(handle); // so that the newest stands last
+    this.#ended.set(handle, now);
+    for (const [oldest, at] of this.#ended) {
+      if (at > now - REMEMBERED_MS) break;
+      this.#ended.delete(oldest);
     }
-    return gone;
+    this.end(new Set([handle]));
+  }
+
+  async #lookOnce(): Promise<void> {
+    const here = new Map<string, Set<string>>();
+    for (const { userId, session } of this.visitors()) here.set(userId, (here.get(userId) ?? new Set()).add(session));
+    for (const [userId, handles] of here) {
+      // Twice: one that gets another id at this very moment is missing once.
+      for (let looked = 0; looked < 2 && handles.size > 0; looked++) {
+        for (const { handle } of await this.sessions.list(userId)) handles.delete(handle);
+      }
+      if (handles.size > 0) this.end(handles);
+    }
   }
 
   #lookIn(ms: number): void {

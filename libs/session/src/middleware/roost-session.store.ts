@@ -53,7 +53,7 @@ export class RoostSessionStore extends EventEmitter {
 
   // What callbacks take is left open: each middleware has a type of its own for it.
   get(sid: string, callback: Callback<never>): void {
-    const id = digest(sid);
+    const id = digest(String(sid));
     settle(this.#shelf.read(id), (error, record) => {
       const reply = callback as Callback<SessionData | null>;
       if (!record) return reply(error, null);
@@ -72,7 +72,7 @@ export class RoostSessionStore extends EventEmitter {
   }
 
   destroy(sid: string, callback?: Callback): void {
-    settle(this.#shelf.end(digest(sid), 'ended'), callback);
+    settle(this.#shelf.end(digest(String(sid)), 'ended'), callback);
   }
 
   /** All sessions, with their digest as `id`: the ids themselves are nowhere to be found. */

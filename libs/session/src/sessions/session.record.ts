@@ -1,3 +1,4 @@
+import { InvalidSessionCallError } from '../session.errors.js';
 import type { SessionData } from './session.fields.js';
 import type { StoredSession } from './session.store.js';
 
@@ -19,4 +20,11 @@ export interface NewSession {
   readonly idleMs: number;
   readonly absoluteMs: number;
   readonly fields: ReadonlyMap<string, string>;
+}
+
+/** Texts that are no Unicode have one digest together: their users would share their sessions. @throws InvalidSessionCallError */
+export function checkUser(user: string | undefined): void {
+  if (user !== undefined && (typeof user !== 'string' || user === '' || !user.isWellFormed())) {
+    throw new InvalidSessionCallError('Expected a user', user);
+  }
 }

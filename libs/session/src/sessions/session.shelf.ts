@@ -1,19 +1,14 @@
 import { digest } from '@roost/redis';
 import { randomBytes } from 'node:crypto';
 import type { SessionConfig } from '../session.config.js';
-import {
-  InvalidSessionCallError,
-  SessionGoneError,
-  SessionTooLargeError,
-  SessionUnavailableError,
-} from '../session.errors.js';
+import { SessionGoneError, SessionTooLargeError, SessionUnavailableError } from '../session.errors.js';
 import type { SessionMetrics, SessionWrite } from '../session.metrics.js';
 import type { StoreChoice } from '../store-choice.js';
 import type { SessionCopies } from './session.copies.js';
 import { changesBetween, decodeFields } from './session.fields.js';
 import { endFollowing, follow, saveFollowing, type SessionEndOutcome } from './session.moves.js';
-import type { NewSession, SessionRecord } from './session.record.js';
-import type { SessionEndReason, SessionStore } from './session.store.js';
+import { checkUser, type NewSession, type SessionRecord } from './session.record.js';
+import type { SessionEndReason, SessionNews, SessionStore } from './session.store.js';
 import type { UnheardEnds } from './unheard-ends.js';
 
 /** How often the list of a user whose sessions are ended is looked at again. */
@@ -27,6 +22,8 @@ export class SessionShelf {
     private readonly unheard: UnheardEnds,
     private readonly config: SessionConfig,
     private readonly metrics: SessionMetrics,
+    /** Tells this process alone. */
+    private readonly tellHere: (news: SessionNews) => void,
   ) {}
 
   /** @param id A digest. @throws SessionUnavailableError by the policy `closed` */
@@ -82,7 +79,10 @@ export class SessionShelf {
     const { stored } = record;
     const changes = changesBetween(stored.fields, fields);
     const move = user === stored.user ? undefined : { from: stored.user, to: user };
-    if (changes.set.size + changes.removed.length === 0 && move === undefined) return this.touch(record, idleMs);
+    if (changes.set.size + changes.removed.length === 0 && move === undefined) {
+      await this.touch(record, idleMs);
+      return;
+    }
     const { maxBytes } = this.config;
     const { at, version } = await this.#write('save', record.id, (store) =>
       saveFollowing(store, record.id, { ...changes, user: move, maxBytes }, idleMs),
@@ -98,17 +98,22 @@ export class SessionShelf {
     if (move?.to !== undefined) await this.#endOldest(move.to);
   }
 
-  /** Lets it live on, when that was long enough ago to be worth a write. Never fails: an outage costs only lifetime. */
-  async touch(record: SessionRecord, idleMs: number): Promise<void> {
+  /**
+   * Lets it live on, when that was long enough ago to be worth a write. Never fails: an outage costs only lifetime. Resolves to
+   * whether it is still there, as far as it was asked.
+   */
+  async touch(record: SessionRecord, idleMs: number): Promise<boolean> {
     const { stored, id } = record;
-    if (record.source === 'copy' || stored.retired) return;
-    if (stored.nowMs - stored.seenAtMs < this.config.touchEveryMs && idleMs === stored.idleMs) return;
+    if (record.source === 'copy' || stored.retired) return true;
+    if (stored.nowMs - stored.seenAtMs < this.config.touchEveryMs && idleMs === stored.idleMs) return true;
     try {
       const leftMs = await this.#write('touch', id, (store) => store.touch(id, idleMs));
       this.metrics.wrote('touch', leftMs > 0 ? 'done' : 'gone');
       if (leftMs > 0) record.stored = { ...stored, leftMs, seenAtMs: stored.nowMs, idleMs };
+      return leftMs > 0;
     } catch (error) {
       if (!(error instanceof SessionUnavailableError)) throw error; // that one was counted
+      return true;
     }
   }
 
@@ -141,13 +146,17 @@ export class SessionShelf {
    * @throws SessionUnavailableError in an outage
    */
   async end(id: string, reason: SessionEndReason): Promise<boolean> {
+    const copy = this.copies.find(id);
     this.copies.end(id);
     try {
       const outcome = await this.#write('end', id, (store) => this.#endIn(store, id, reason));
       this.metrics.wrote('end', outcome === 'ended' ? 'done' : 'gone');
       return outcome === 'ended';
     } catch (error) {
-      if (error instanceof SessionUnavailableError) this.unheard.add(id);
+      if (error instanceof SessionUnavailableError) {
+        this.unheard.add(id);
+        if (copy) this.tellHere({ id, handle: copy.handle, user: copy.user, reason });
+      }
       throw error;
     }
   }
@@ -228,12 +237,5 @@ export class SessionShelf {
       if (error instanceof SessionUnavailableError) this.metrics.wrote(verb, 'failed');
       throw error;
     }
-  }
-}
-
-/** Texts that are no Unicode have one digest together: their users would share their sessions. */
-function checkUser(user: string | undefined): void {
-  if (user !== undefined && (typeof user !== 'string' || user === '' || !user.isWellFormed())) {
-    throw new InvalidSessionCallError('Expected a user', user);
   }
 }

@@ -62,10 +62,10 @@ export class Sessions {
   /** The session with this id, which lives on for it; undefined when there is none. */
   async read<Data extends object = SessionData>(id: string | undefined): Promise<Session<Data> | undefined> {
     if (!isId(id)) return undefined;
-    const record = await this.shelf.read(digest(id));
-    if (record === undefined) return undefined;
-    await this.shelf.touch(record, record.stored.idleMs);
-    return new Session<Data>(id, record);
+    let record = await this.shelf.read(digest(id));
+    // One that cannot be touched has ended this very moment, or has got another id.
+    if (record && !(await this.shelf.touch(record, record.stored.idleMs))) record = await this.shelf.read(digest(id));
+    return record && new Session<Data>(id, record);
   }
 
   /**

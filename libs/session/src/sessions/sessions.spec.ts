@@ -1,4 +1,5 @@
 import { eventually, RedisServer } from '@roost/testing';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import {
   InvalidSessionCallError,
@@ -10,6 +11,10 @@ import {
   type SessionOptions,
 } from '../index.js';
 import { start, type Process } from '../session.testbed.js';
+import type { SessionShelf } from './session.shelf.js';
+
+/** What sessions stand on: to come between two of its steps. */
+const shelfOf = (sessions: unknown) => (sessions as { readonly shelf: SessionShelf }).shelf;
 
 let server: RedisServer;
 beforeAll(async () => (server = await RedisServer.start()));
@@ -56,6 +61,23 @@ describe.each([
     }
     await expect(sessions.start({ label: 5 as never })).rejects.toThrow(InvalidSessionCallError);
     await expect(sessions.start({ data: { '\ud800': 1 } })).rejects.toThrow(UnstorableValueError);
+  });
+
+  it('are none when they end, and are found when they get another id, between a read and its sign of life', async () => {
+    const sessions = await sessionsOf({ touchEvery: 1 }, url);
+    for (const [between, found] of [
+      [(id: string) => sessions.end(id), false],
+      [async (id: string) => sessions.rotate((await sessions.read(id))!), true],
+    ] as const) {
+      const { id } = await sessions.start({ user: 'ann' });
+      await sleep(5);
+      const touch = jest.spyOn(shelfOf(sessions), 'touch').mockImplementationOnce(async (...asked) => {
+        touch.mockRestore();
+        await between(id);
+        return shelfOf(sessions).touch(...asked);
+      });
+      expect((await sessions.read(id)) !== undefined).toBe(found);
+    }
   });
 
   it('case 70: keep what each of four holders changed', async () => {
