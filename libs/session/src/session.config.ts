@@ -87,8 +87,8 @@ export class SessionConfig {
     if (given.pepper !== undefined && given.pepper !== false && !isPepper(given.pepper)) {
       check.add('Expected `pepper` to be a text of at least 16 characters, or false'); // which is not shown
     }
-    this.codes = check.codes({ ...CODE_DEFAULTS, ...defined(given.codes) });
-    this.features = new Map(Object.entries(given.features));
+    this.codes = check.codes({ ...CODE_DEFAULTS, ...defined(check.object('codes', given.codes)) });
+    this.features = new Map(Object.entries(check.object('features', given.features)));
     for (const [feature, percent] of this.features) check.percent(`features.${feature}`, percent);
     this.production = given.production;
     if (typeof given.production !== 'boolean') check.add(`Expected \`production\` to be true or false`);
@@ -137,6 +137,12 @@ class Problems {
       this.add(`Expected \`${name}\` to be an integer from ${least} to ${most}, got ${show(value)}`);
     }
     return value;
+  }
+
+  object<Value extends object>(name: string, value: Value): Value {
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+    this.add(`Expected \`${name}\` to be an object, got ${show(value)}`);
+    return {} as Value;
   }
 
   oneOf(name: string, value: string, allowed: readonly string[]): void {

@@ -54,6 +54,12 @@ describe('SessionModule', () => {
     expect(failed).not.toContain('too short');
   });
 
+  it.each(['codes', 'features'])('fails the boot when `%s` is no object', async (name) => {
+    for (const value of [null, [], 'x']) {
+      await expect(boot({ [name]: value } as unknown as SessionOptions)).rejects.toThrow(`Expected \`${name}\``);
+    }
+  });
+
   it('fails the boot without the Redis that is required', async () => {
     await expect(boot({ backend: 'redis' })).rejects.toThrow(/required by sessions/);
   });

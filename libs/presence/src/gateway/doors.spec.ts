@@ -1,5 +1,7 @@
 import { eventually, RedisServer } from '@roost/testing';
-import { rawSocketOf, Stage, transports, type Client } from './gateway.testbed.js';
+import { ForeignOriginError } from '../presence.errors.js';
+import { Admission } from './admission.js';
+import { OPEN_GATEWAY, rawSocketOf, Stage, transports, type Client } from './gateway.testbed.js';
 
 const soon = { within: 4_000, every: 5 };
 
@@ -75,6 +77,14 @@ describe.each(Object.keys(transports) as (keyof typeof transports)[])(
         soon,
       );
       expect(foreign.map(({ open }) => open)).toEqual([false, false, false]);
+    });
+
+    it('lets nobody in from nowhere who does not say where to', () => {
+      const admission = new Admission(OPEN_GATEWAY);
+      for (const origin of ['null', 'file://', 'nonsense']) {
+        expect(() => admission.checkOrigin({ headers: { origin } })).toThrow(ForeignOriginError);
+      }
+      expect(() => admission.checkOrigin({ headers: {} })).not.toThrow(); // no page
     });
 
     it('case 62: the socket ends with the right to be connected', async () => {
