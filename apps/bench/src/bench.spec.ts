@@ -11,6 +11,7 @@ import { suites } from './suites/index.js';
 import { outage } from './suites/outage.js';
 import { lockTargets } from './suites/lock-targets.js';
 import { cacheBounds, cacheTargets } from './suites/cache-targets.js';
+import { presenceBounds, presenceTargets } from './suites/presence.js';
 import { queueBounds, queueTargets } from './suites/queue-targets.js';
 import { targets } from './suites/targets.js';
 import type { Row } from './runner.js';
@@ -34,8 +35,8 @@ describe('npm run bench', () => {
         }
       }
     }
-    const teams = suites.flatMap(({ contention, bursts, fairness, jobs = [] }) => [
-      ...[contention ?? [], bursts ?? [], fairness ?? []].flat(),
+    const teams = suites.flatMap(({ contention, bursts, fairness, heartbeats, jobs = [] }) => [
+      ...[contention ?? [], bursts ?? [], fairness ?? [], heartbeats ?? []].flat(),
       ...jobs.map((each) => ({ ...each, scenarios: oneOfEachKind(each) })),
     ]);
     for (const { contestants, scenarios } of teams) {
@@ -47,12 +48,12 @@ describe('npm run bench', () => {
     expect(stdout).not.toContain('broken');
     expect(stdout).not.toContain('NaN');
 
-    for (const { title } of [...targets, ...cacheTargets]) {
+    for (const { title } of [...targets, ...cacheTargets, ...presenceTargets]) {
       const [row] = rows.filter(([, target, , met]) => target === title && /^(yes|\*\*no\*\*)$/.test(met ?? ''));
       expect([title, ...(row ?? [])]).toHaveLength(10); // found, and held against a rival
     }
 
-    for (const { title } of [...lockTargets, ...cacheBounds, ...queueBounds]) {
+    for (const { title } of [...lockTargets, ...cacheBounds, ...queueBounds, ...presenceBounds]) {
       const [row] = rows.filter(([, target, met]) => target === title && /^(yes|\*\*no\*\*)$/.test(met ?? ''));
       expect([title, ...(row ?? [])]).toHaveLength(8);
     }
@@ -111,7 +112,7 @@ describe('targets', () => {
   });
 
   it('name scenarios and contestants that there are', () => {
-    for (const { scenario, contestant, rivals } of [...targets, ...cacheTargets, ...queueTargets]) {
+    for (const { scenario, contestant, rivals } of [...targets, ...cacheTargets, ...queueTargets, ...presenceTargets]) {
       const comparison = suites
         .flatMap(({ comparisons, jobs = [] }) => [...comparisons, ...jobs])
         .find(({ scenarios }) => scenarios.some(({ title }) => title === scenario));

@@ -5,6 +5,7 @@ import type { Opened, Task } from './contestant.js';
 import { contend, type Contended, type Contention } from './contention.js';
 import { contestantCalled } from './contestants/index.js';
 import { mix, type Mixture, type MixtureSeen } from './fairness.js';
+import { arrive, checkOnline, live, type Heartbeats, type HeartbeatsSeen } from './heartbeats.js';
 import { produce, type Handled, type Produced, type Production } from './jobs.js';
 
 /** Milliseconds until an answer, or null when there was none in time. */
@@ -37,6 +38,15 @@ const verbs = {
   },
   mix(load: Mixture): Promise<MixtureSeen> {
     return mix(opened!.jobs!, opened!.handled!, load);
+  },
+  arrive(load: Heartbeats): Promise<void> {
+    return arrive(opened!.online!, load);
+  },
+  live(load: Heartbeats): Promise<HeartbeatsSeen> {
+    return live(opened!.online!, load);
+  },
+  checkOnline(load: Heartbeats): Promise<void> {
+    return checkOnline(opened!.online!, load);
   },
   /** Asks `times` times, one after the other; stops at the second that was not answered in time. */
   async ask(times: number, patienceMs: number): Promise<AnswerTime[]> {

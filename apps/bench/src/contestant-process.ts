@@ -6,6 +6,7 @@ import type { Task } from './contestant.js';
 import type { Contention } from './contention.js';
 import type { Verbs } from './child.js';
 import type { Mixture } from './fairness.js';
+import type { Heartbeats } from './heartbeats.js';
 import type { Production } from './jobs.js';
 
 type Results = { [Verb in keyof Verbs]: Awaited<ReturnType<Verbs[Verb]>> };
@@ -55,6 +56,18 @@ export class ContestantProcess {
 
   mix(load: Mixture): Promise<Results['mix']> {
     return this.#call('mix', [load], JOBS_WITHIN_MS);
+  }
+
+  arrive(load: Heartbeats): Promise<void> {
+    return this.#call('arrive', [load]);
+  }
+
+  live(load: Heartbeats): Promise<Results['live']> {
+    return this.#call('live', [load], load.seconds * 1_000);
+  }
+
+  checkOnline(load: Heartbeats): Promise<void> {
+    return this.#call('checkOnline', [load]);
   }
 
   ask(times: number, patienceMs: number): Promise<Results['ask']> {

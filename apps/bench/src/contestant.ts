@@ -1,4 +1,5 @@
 import type { Item } from './contestants/cache-items.js';
+import type { OnlineUsers } from './heartbeats.js';
 import type { HandledJobs, JobSink } from './jobs.js';
 
 /** One side of a comparison, opened in a child process of its own. */
@@ -12,6 +13,8 @@ export interface Opened {
   /** Of a queue: what adds jobs, and what this process has handled. */
   readonly jobs?: JobSink;
   readonly handled?: HandledJobs;
+  /** Of presence: who is online. */
+  readonly online?: OnlineUsers;
   /** Where it listens, when it is driven over HTTP. */
   readonly port?: number;
   /** How many requests it has let in since it was opened. */

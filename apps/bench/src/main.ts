@@ -8,6 +8,7 @@ import { runBursts } from './burst-runner.js';
 import { hasWrk } from './http-load.js';
 import { runContention } from './contention-runner.js';
 import { Crew } from './crew.js';
+import { runHeartbeats } from './heartbeat-slice.js';
 import { runFairness, runJobs } from './job-runner.js';
 import type { JobServers } from './job-slice.js';
 import {
@@ -15,6 +16,7 @@ import {
   burstTable,
   contentionTable,
   fairnessTable,
+  heartbeatTable,
   jobTable,
   mergeResults,
   outageTable,
@@ -107,7 +109,7 @@ async function main(args: string[]): Promise<void> {
 
 /** What several processes of a contestant do together, and what came of the promises of the suite. */
 async function measureTogether(
-  { name, contention, bursts, jobs, fairness, promises }: Suite,
+  { name, contention, bursts, jobs, fairness, heartbeats, promises }: Suite,
   alone: readonly Row[],
   servers: { readonly server: RedisServer; readonly postgres: PostgresServer | undefined },
   options: RunOptions,
@@ -136,6 +138,11 @@ async function measureTogether(
     const mixed = await runFairness(name, fairness, servers as JobServers, options);
     tables.push(fairness.about, fairnessTable(mixed));
     rows.push(...mixed);
+  }
+  if (heartbeats?.scenarios.length) {
+    const lived = await runHeartbeats(name, heartbeats, server, options);
+    tables.push(heartbeats.about, heartbeatTable(lived));
+    rows.push(...lived);
   }
   return promises ? [...tables, ...promisesKept(promises, compared, rows)] : tables;
 }
@@ -170,6 +177,7 @@ function narrowed(suite: Suite, text: string): Suite {
     bursts: suite.bursts && narrow(suite.bursts),
     jobs: suite.jobs?.map(narrow),
     fairness: suite.fairness && narrow(suite.fairness),
+    heartbeats: suite.heartbeats && narrow(suite.heartbeats),
   };
 }
 

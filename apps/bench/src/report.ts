@@ -2,6 +2,7 @@ import type { BoundVerdict } from './bounds.js';
 import type { BurstSlice } from './burst-slice.js';
 import type { ContentionSlice } from './contention-slice.js';
 import type { FairnessSlice } from './fairness-slice.js';
+import type { HeartbeatSlice } from './heartbeat-slice.js';
 import type { JobSlice } from './job-slice.js';
 import type { OutageRow, Row } from './runner.js';
 import type { Verdict } from './verdicts.js';
@@ -97,6 +98,22 @@ export function fairnessTable(rows: readonly Row<FairnessSlice>[]): string {
       if (!slice) return [scenario, contestant, `**broken**: ${oneLine(problem)}`];
       const starts = [fixed(slice.highStartMs, 1), fixed(slice.highStartWorstMs, 1)];
       return [scenario, contestant, ...starts, thousands(slice.perSecond), fixed(slice.lowPercent, 1)];
+    }),
+  );
+}
+
+/** The table of users who are online. */
+export function heartbeatTable(rows: readonly Row<HeartbeatSlice>[]): string {
+  const head = ['scenario', 'contestant', 'beats/s', 'commands/s', '% of them', 'bytes in/s', 'bytes out/s'];
+  return table(
+    [...head, 'server CPU ms/s', '% of it', 'client CPU ms/s'],
+    2,
+    rows.map(({ scenario, contestant, slice, problem }) => {
+      if (!slice) return [scenario, contestant, `**broken**: ${oneLine(problem)}`];
+      const counted = [thousands(slice.perSecond), fixed(slice.commands, 1), fixed(slice.commandsPercent, 2)];
+      const bytes = [thousands(slice.bytesIn), thousands(slice.bytesOut)];
+      const server = [fixed(slice.serverCpuUs / 1_000, 2), fixed(slice.serverCpuPercent, 2)];
+      return [scenario, contestant, ...counted, ...bytes, ...server, fixed(slice.clientCpuUs / 1_000, 1)];
     }),
   );
 }

@@ -158,7 +158,8 @@ export async function runOutage(server: RedisServer, options: RunOptions): Promi
   }));
 }
 
-function medianOf<Figures extends Rated>(slices: readonly Figures[]): Figures {
+/** Of each figure. */
+export function medianOf<Figures extends Rated>(slices: readonly Figures[]): Figures {
   const names = Object.keys(slices[0]!) as (keyof Figures)[];
   const medians = names.map((name) => [name, median(slices.map((each) => each[name] as number))]);
   return Object.fromEntries(medians) as Figures;

@@ -9,6 +9,9 @@ export interface ServerWork {
   readonly commands: number;
   /** How often it read from a socket: commands that arrive together cost one read. */
   readonly reads: number;
+  /** What came to it and what it sent, this meter's own questions included. */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
 }
 
 /** Commands that clients and this meter send to keep house. */
@@ -40,7 +43,8 @@ export async function readServer(server: RedisServer): Promise<ServerWork> {
     else if (!isHousekeeping(name)) commands += Number(calls);
   }
   const cpuUs = (field('used_cpu_sys') + field('used_cpu_user')) * 1_000_000;
-  return { cpuUs, scripts, commands, reads: field('total_reads_processed') };
+  const [bytesIn, bytesOut] = [field('total_net_input_bytes'), field('total_net_output_bytes')];
+  return { cpuUs, scripts, commands, reads: field('total_reads_processed'), bytesIn, bytesOut };
 }
 
 export function difference(before: ServerWork, after: ServerWork): ServerWork {
@@ -49,6 +53,8 @@ export function difference(before: ServerWork, after: ServerWork): ServerWork {
     scripts: after.scripts - before.scripts,
     commands: after.commands - before.commands,
     reads: after.reads - before.reads,
+    bytesIn: after.bytesIn - before.bytesIn,
+    bytesOut: after.bytesOut - before.bytesOut,
   };
 }
 

@@ -59,6 +59,14 @@ const CONTESTANTS: Readonly<Record<string, () => Promise<Contestant>>> = {
   'pg-boss': async () => (await import('./queue.pg-boss.js')).pgBoss,
   'graphile-worker': async () => (await import('./queue.graphile.js')).graphileWorker,
 
+  // Who is in a room, and who is online
+  'Roost PresenceService': async () => (await import('./presence.roost.js')).roostPresence,
+  'SET EX': async () => (await import('./presence.keys.js')).presenceKeys('one by one'),
+  'SET EX, pipelined': async () => (await import('./presence.keys.js')).presenceKeys('pipelined'),
+  'GETs in a pipeline': async () => (await import('./presence.keys.js')).presenceKeys('pipelined'),
+  MGET: async () => (await import('./presence.keys.js')).presenceKeys('mget'),
+  'an idle server': async () => (await import('./presence.js')).nobody,
+
   // A NestJS application with one limited route
   'no limiter': async () => (await import('./http.unlimited.js')).unlimited,
   'empty guard': async () => (await import('./http.unlimited.js')).emptyGuard,

@@ -68,6 +68,14 @@ export interface FairnessScenario {
   readonly processes: number;
 }
 
+/** Users who are online, in all processes together, each of whom gives a sign of life now and then. */
+export interface HeartbeatScenario {
+  readonly title: string;
+  readonly users: number;
+  readonly everyMs: number;
+  readonly processes: number;
+}
+
 /** Contestants that are measured by turns, each in as many processes as the scenario has. */
 export interface TeamComparison<Load> {
   readonly about: string;
@@ -105,6 +113,8 @@ export interface Suite {
   readonly bursts?: TeamComparison<BurstScenario> | undefined;
   readonly jobs?: readonly TeamComparison<JobScenario>[] | undefined;
   readonly fairness?: TeamComparison<FairnessScenario> | undefined;
+  /** `idle` is the contestant that does nothing: what the server takes for itself is taken off. */
+  readonly heartbeats?: (TeamComparison<HeartbeatScenario> & { readonly idle: string }) | undefined;
   /** Told after what was measured. Those of `rate-limit` and `http` stand in `targets.ts`: they have a section of their own. */
   readonly promises?: Promises;
 }
