@@ -15,7 +15,7 @@ export interface Edit {
 
 /** What is copied and edited. */
 export interface MutantParts {
-  readonly lib: 'cache' | 'lock' | 'queue';
+  readonly lib: 'cache' | 'lock' | 'presence' | 'queue';
   readonly name: string;
   readonly edits: readonly Edit[];
   /** Whether the service and the worker are copied as well, so that they run with the copy of the lib. @default false */

@@ -43,3 +43,23 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   const line = (row: readonly string[]) => `| ${row.map((cell, column) => cell.padEnd(widths[column]!)).join(' | ')} |`;
   return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
 }
+
+/** How many there are of each name. */
+export function countBy<T>(all: readonly T[], nameOf: (each: T) => string): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const each of all) counts[nameOf(each)] = (counts[nameOf(each)] ?? 0) + 1;
+  return counts;
+}
+
+/** Such counts in a line. */
+export function listed(counts: Readonly<Record<string, number>>, between = ' '): string {
+  return Object.entries(counts)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, count]) => `${name}${between}${count}`)
+    .join(', ');
+}
+
+/** How many there are in all. */
+export function total(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
+}

@@ -1,4 +1,4 @@
-import { table } from '../results.js';
+import { listed, table, total } from '../results.js';
 import type { Outcome } from './run.js';
 
 const SHOWN = 10;
@@ -8,7 +8,7 @@ export function tell(outcome: Outcome): string {
   const { seed, store, seconds, violations, asked, committed, taken, unknown, mails, latency, answers, logs } = outcome;
   const head = [
     `seed ${seed} on ${store}: ${violations.length === 0 ? 'ok' : `FAILED (${violations.length})`}`,
-    `${Math.round(seconds)} s, ${asked} requests (${list(outcome.statuses, ' × ')})`,
+    `${Math.round(seconds)} s, ${asked} requests (${listed(outcome.statuses, ' × ')})`,
     `${committed} bookings, ${taken} refused, ${unknown} unknown; ${mails} e-mails`,
   ].join('; ');
   const shown = violations.slice(0, SHOWN).map(({ check, message }) => `  ${check}: ${message}`);
@@ -16,7 +16,7 @@ export function tell(outcome: Outcome): string {
     head,
     ...shown,
     ...(logs === undefined ? [] : [`  what the processes printed: ${logs}`]),
-    `  broken: ${list(outcome.faults)}; second e-mails: ${list(outcome.duplicates) || 'none'}`,
+    `  broken: ${listed(outcome.faults)}; second e-mails: ${listed(outcome.duplicates) || 'none'}`,
     `  e-mail after ${latency.all.p50} ms (p50), ${latency.all.p99} ms (p99); calm: ${latency.calm.p50}, ${latency.calm.p99} ms`,
     `  answers in the calm after ${answers.p50} ms (p50), ${answers.p95} ms (p95)`,
   ].join('\n');
@@ -51,9 +51,9 @@ export function toTable(outcomes: readonly Outcome[]): string {
       committed,
       taken,
       unknown,
-      sum(outcome.faults),
+      total(outcome.faults),
       mails,
-      sum(outcome.duplicates),
+      total(outcome.duplicates),
       `${answers.p50} / ${answers.p95} ms`,
       `${calm.p50} / ${calm.p99} ms`,
       `${all.p50} / ${all.p99} ms`,
@@ -67,18 +67,7 @@ export function toTable(outcomes: readonly Outcome[]): string {
 export function toNotes(outcomes: readonly Outcome[]): string {
   const lines = outcomes.map(
     ({ store, seed, faults, duplicates }) =>
-      `- ${store}, seed ${seed}: broken ${list(faults)}; second e-mails after ${list(duplicates) || 'none'}`,
+      `- ${store}, seed ${seed}: broken ${listed(faults)}; second e-mails after ${listed(duplicates) || 'none'}`,
   );
   return lines.join('\n');
-}
-
-function list(counts: Readonly<Record<string, number>>, between = ' '): string {
-  return Object.entries(counts)
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, count]) => `${name}${between}${count}`)
-    .join(', ');
-}
-
-function sum(counts: Readonly<Record<string, number>>): number {
-  return Object.values(counts).reduce((total, count) => total + count, 0);
 }

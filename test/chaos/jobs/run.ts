@@ -1,6 +1,7 @@
 import { eventually } from '@roost/testing';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Random } from '../random.js';
+import { countBy } from '../results.js';
 import { Clients } from './clients.js';
 import { Deployment, type Store } from './deployment.js';
 import { faults, type Incident } from './faults.js';
@@ -220,10 +221,4 @@ function quantiles(all: readonly number[]): Quantiles {
   const sorted = all.toSorted((a, b) => a - b);
   const at = (share: number) => Math.round(sorted[Math.floor(sorted.length * share)] ?? 0);
   return { p50: at(0.5), p95: at(0.95), p99: at(0.99) };
-}
-
-function countBy<T>(all: readonly T[], nameOf: (each: T) => string): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const each of all) counts[nameOf(each)] = (counts[nameOf(each)] ?? 0) + 1;
-  return counts;
 }

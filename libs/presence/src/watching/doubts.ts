@@ -11,15 +11,16 @@ export interface DoubtsParts {
 
 /** Users who were missing when a room was read anew: they have some time to be told again before they are gone. */
 export class Doubts {
-  readonly #users = new Set<string>();
+  /** User → since when, by the clock of this process. */
+  readonly #users = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(private readonly parts: DoubtsParts) {}
 
   add(userId: string): void {
-    this.#users.add(userId);
-    this.#wait();
+    if (!this.#users.has(userId)) this.#users.set(userId, performance.now());
+    this.#wait(this.parts.confirmMs);
   }
 
   /** The user was heard of. */
@@ -32,18 +33,23 @@ export class Doubts {
     clearTimeout(this.#timer);
   }
 
-  #wait(): void {
+  #wait(ms: number): void {
     if (this.#closed) return;
-    this.#timer ??= outsideRequests(() => setTimeout(() => void this.#confirm(), this.parts.confirmMs).unref());
+    this.#timer ??= outsideRequests(() => setTimeout(() => void this.#confirm(), ms).unref());
   }
 
   async #confirm(): Promise<void> {
+    const since = performance.now() - this.parts.confirmMs;
     const present = await this.parts.ask();
     this.#timer = undefined;
     if (this.#closed) return;
-    if (present === undefined) return this.#wait();
-    const gone = [...this.#users].filter((userId) => !present.has(userId));
-    this.#users.clear();
+    if (present === undefined) return this.#wait(this.parts.confirmMs);
+    const due = [...this.#users].filter(([, doubtedAt]) => doubtedAt <= since).map(([userId]) => userId);
+    for (const userId of due) this.#users.delete(userId);
+    const gone = due.filter((userId) => !present.has(userId));
     if (gone.length > 0) this.parts.gone(gone);
+    // Who was missing only later has as much time.
+    const [oldest] = this.#users.values();
+    if (oldest !== undefined) this.#wait(Math.max(1, oldest + this.parts.confirmMs - performance.now()));
   }
 }

@@ -1,0 +1,54 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Deployment } from './deployment.js';
+import type { FaultName, Step } from './plan.js';
+import type { Timeline } from './timeline.js';
+
+type Fault = (deployment: Deployment, step: Step, timeline: Timeline) => Promise<void>;
+
+/** Each does its worst, for about as long as it is told, and puts everything right again. */
+export const faults: Readonly<Record<FaultName, Fault>> = {
+  async 'redis-kill'({ redis }, { lastsMs }) {
+    await redis.kill();
+    await sleep(lastsMs);
+    await redis.restart();
+  },
+  async 'redis-freeze'({ redis }, { lastsMs }) {
+    redis.freeze();
+    await sleep(lastsMs);
+    redis.thaw();
+  },
+  async 'redis-cut'({ redis }, { which }) {
+    await redis.command('CLIENT', 'KILL', 'TYPE', which === 0 ? 'pubsub' : 'normal').catch(() => undefined); // its own, too
+  },
+  async 'redis-forget'({ redis }) {
+    const keys = await redis.keys('roost:*presence*');
+    if (keys.length > 0) await redis.command('UNLINK', ...keys);
+  },
+  async kill(deployment, step, timeline) {
+    const name = one(deployment, step);
+    timeline.end(deployment.lifeOf(name));
+    await deployment.replace(name, 'kill', step.lastsMs);
+  },
+  async term(deployment, step, timeline) {
+    const name = one(deployment, step);
+    timeline.end(deployment.lifeOf(name));
+    await deployment.replace(name, 'terminate', step.lastsMs);
+  },
+  'freeze-short': (deployment, step) => freeze(deployment, step),
+  async 'freeze-long'(deployment, step, timeline) {
+    const pause = timeline.pause(deployment.lifeOf(one(deployment, step)));
+    await freeze(deployment, step);
+    pause.until = performance.now();
+  },
+};
+
+async function freeze(deployment: Deployment, step: Step): Promise<void> {
+  const name = one(deployment, step);
+  deployment.signal(name, 'SIGSTOP');
+  await sleep(step.lastsMs);
+  deployment.signal(name, 'SIGCONT');
+}
+
+function one({ names }: Deployment, { which }: Step): string {
+  return names[which % names.length]!;
+}

@@ -1,0 +1,99 @@
+import type { Hold, Pause } from './timeline.js';
+
+/** A user who was told to be gone, when that was heard first. */
+export interface ToldLeave {
+  readonly userId: string;
+  readonly room: string;
+  readonly at: number;
+}
+
+export interface Violation {
+  readonly check: string;
+  readonly message: string;
+}
+
+/** How long users are waited for. */
+export interface Patience {
+  /** How long after the last sign of life of the last device a user is gone, and a silent process taken for dead. */
+  readonly goneAfterMs: number;
+  /** How long before its end a connection may have given its last sign of life. */
+  readonly silentMs: number;
+}
+
+/** Redis may be gone for so long, so that what was done before is told after it. */
+const OUTAGE_MS = 5_000;
+const SLACK_MS = 250;
+
+/**
+ * Finds users who were told to be gone and were not. What may be told was true shortly before it is heard first: within a time
+ * in which a user who is gone has to be away, others take a process for dead, and Redis comes back. In that time, the user
+ * has either left the room on purpose with the last device, or no device was surely there for as long as users are waited
+ * for; a connection may have been silent for a while before it ended. Devices of a process that stood still for longer than
+ * a lease count as away until it can have told of them again: others must take it for dead.
+ */
+export function wronglyGone(
+  leaves: readonly ToldLeave[],
+  { holds, pauses }: { readonly holds: readonly Hold[]; readonly pauses: readonly Pause[] },
+  patience: Patience,
+): Violation[] {
+  const byPlace = new Map<string, Hold[]>();
+  for (const hold of holds) {
+    const place = placeOf(hold);
+    byPlace.set(place, [...(byPlace.get(place) ?? []), hold]);
+  }
+  const windowMs = 3 * patience.goneAfterMs + OUTAGE_MS;
+  const shortestMs = patience.goneAfterMs - patience.silentMs - SLACK_MS;
+  return leaves.flatMap((leave) => {
+    const own = byPlace.get(placeOf(leave)) ?? [];
+    const present = own.flatMap((hold) => withoutPauses(hold, pauses, patience.goneAfterMs));
+    const gaps = gapsOf(present, leave.at - windowMs, leave.at);
+    const away = gaps.some(({ from, until }) => {
+      const left = own.some((hold) => hold.onPurpose && hold.until >= from && hold.until <= until);
+      return left || until - from >= shortestMs;
+    });
+    if (away) return [];
+    const longest = Math.max(0, ...gaps.map(({ from, until }) => until - from));
+    return [
+      {
+        check: 'gone',
+        message: `${leave.userId} was told to be gone from ${leave.room}, and away for ${Math.round(longest)} ms at most`,
+      },
+    ];
+  });
+}
+
+interface Span {
+  readonly from: number;
+  readonly until: number;
+}
+
+/** The times in which a device was connected to a process that did not stand still. */
+function withoutPauses({ life, from, until }: Hold, pauses: readonly Pause[], leaseMs: number): Span[] {
+  let spans: Span[] = [{ from, until }];
+  for (const pause of pauses) {
+    if (pause.life !== life) continue;
+    const again = pause.until + leaseMs;
+    spans = spans.flatMap((span) => [
+      { from: span.from, until: Math.min(span.until, pause.from) },
+      { from: Math.max(span.from, again), until: span.until },
+    ]);
+  }
+  return spans.filter((span) => span.until > span.from);
+}
+
+/** The times between two moments in which nothing of it is. */
+function gapsOf(spans: readonly Span[], from: number, until: number): Span[] {
+  const gaps: Span[] = [];
+  let covered = from;
+  for (const span of spans.toSorted((a, b) => a.from - b.from)) {
+    if (span.from >= until) break;
+    if (span.from > covered) gaps.push({ from: covered, until: span.from });
+    covered = Math.max(covered, span.until);
+  }
+  if (covered < until) gaps.push({ from: covered, until });
+  return gaps;
+}
+
+function placeOf({ userId, room }: { readonly userId: string; readonly room: string }): string {
+  return `${room} ${userId}`;
+}

@@ -1,0 +1,53 @@
+/** A device that was surely in a room: from when it was told so until its end was begun. By the clock of this process, in ms. */
+export interface Hold {
+  readonly userId: string;
+  readonly room: string;
+  /** The process that it was connected to, since its last start. */
+  readonly life: string;
+  readonly from: number;
+  until: number;
+  /** It left the room, and did not only lose its connection. */
+  onPurpose: boolean;
+}
+
+/** A process that stood still for longer than others wait for it. */
+export interface Pause {
+  readonly life: string;
+  readonly from: number;
+  until: number;
+}
+
+/** Who was where, as those know who were there. */
+export class Timeline {
+  readonly holds: Hold[] = [];
+  readonly pauses: Pause[] = [];
+
+  open(userId: string, room: string, life: string): Hold {
+    const hold = { userId, room, life, from: performance.now(), until: Infinity, onPurpose: false };
+    this.holds.push(hold);
+    return hold;
+  }
+
+  /** All that were connected to a process are not any more. */
+  end(life: string): void {
+    for (const hold of this.holds) if (hold.life === life) close(hold);
+  }
+
+  pause(life: string): Pause {
+    const pause = { life, from: performance.now(), until: Infinity };
+    this.pauses.push(pause);
+    return pause;
+  }
+
+  /** Who is in a room now. */
+  users(room: string): string[] {
+    const held = this.holds.filter((hold) => hold.room === room && hold.until === Infinity);
+    return [...new Set(held.map(({ userId }) => userId))].sort();
+  }
+}
+
+export function close(hold: Hold, onPurpose = false): void {
+  if (hold.until !== Infinity) return;
+  hold.until = performance.now();
+  hold.onPurpose = onPurpose;
+}

@@ -1,0 +1,44 @@
+/** What a client is told of a room. */
+export interface PresenceEvent {
+  readonly room: string;
+  readonly state?: true;
+  readonly since: number;
+  readonly version: number;
+  readonly joins: readonly { readonly userId: string }[];
+  readonly leaves: readonly { readonly userId: string }[];
+}
+
+/** A room as one client knows it, and whatever it was told against the rules. */
+export class View {
+  readonly users = new Set<string>();
+  #version: number | undefined;
+
+  constructor(
+    private readonly onLeave: (userId: string, version: number) => void,
+    private readonly onOdd: (message: string) => void,
+  ) {}
+
+  get sorted(): string[] {
+    return [...this.users].sort();
+  }
+
+  take({ room, state, since, version, joins, leaves }: PresenceEvent): void {
+    const was = this.#version;
+    this.#version = version;
+    if (state) {
+      this.users.clear();
+      for (const { userId } of joins) this.users.add(userId);
+      return;
+    }
+    if (was === undefined) return this.onOdd(`${room}: a change before all who are there`);
+    if (since !== was) this.onOdd(`${room}: told what changed since ${since}, and knew ${was}`);
+    for (const { userId } of joins) {
+      if (this.users.has(userId)) this.onOdd(`${room}: ${userId} came twice`);
+      this.users.add(userId);
+    }
+    for (const { userId } of leaves) {
+      if (!this.users.delete(userId)) this.onOdd(`${room}: ${userId} went twice`);
+      this.onLeave(userId, version);
+    }
+  }
+}
