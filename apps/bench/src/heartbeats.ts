@@ -43,14 +43,15 @@ export async function live(
   const all = namesOf(from, users);
   const cpu = process.cpuUsage();
   const startedAt = performance.now();
-  let [beats, answered, failure] = [0, 0, undefined as unknown];
+  let [beats, answered] = [0, 0];
+  let failure: Error | undefined;
   for (let leftMs = seconds * 1_000; leftMs > 0; leftMs = startedAt + seconds * 1_000 - performance.now()) {
     await sleep(Math.min(TICK_MS, leftMs));
     const due = Math.floor(((performance.now() - startedAt) / everyMs) * users) - beats;
     for (let i = 0; i < due; i++) {
       online.beat(all[beats++ % users]!).then(
         () => answered++,
-        (error: unknown) => (failure = error),
+        (error: Error) => (failure = error),
       );
     }
   }
