@@ -10,7 +10,7 @@ const asked = [1, 8].map((concurrency) => {
 
 /** What presence has to reach against others in the same rounds. */
 export const presenceTargets: readonly Target[] = asked.map(({ title: scenario }) => {
-  return { title: scenario, scenario, contestant: roost, rivals: [gets], atLeast: 1.7 };
+  return { title: `${scenario}, against GETs`, scenario, contestant: roost, rivals: [gets], atLeast: 1.7 };
 });
 
 /** What it has to keep to, as percentages of one `SET … EX` for each heartbeat in the same rounds. */
