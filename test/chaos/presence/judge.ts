@@ -62,6 +62,19 @@ export function wronglyGone(
   });
 }
 
+/** What somebody sees that is not there, or does not see. */
+export function compare(who: string, seen: ReadonlySet<string>, there: readonly string[]): Violation[] {
+  const missing = there.filter((userId) => !seen.has(userId));
+  const extra = [...seen].filter((userId) => !there.includes(userId)).sort();
+  if (missing.length + extra.length === 0) return [];
+  return [
+    {
+      check: 'view',
+      message: `${who}: lacks ${missing.join(' ') || 'nobody'}, has too many: ${extra.join(' ') || 'nobody'}`,
+    },
+  ];
+}
+
 interface Span {
   readonly from: number;
   readonly until: number;

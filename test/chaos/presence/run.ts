@@ -5,7 +5,7 @@ import { countBy } from '../results.js';
 import { Deployment } from './deployment.js';
 import { Device } from './device.js';
 import { faults } from './faults.js';
-import { wronglyGone, type ToldLeave, type Violation } from './judge.js';
+import { compare, wronglyGone, type ToldLeave, type Violation } from './judge.js';
 import {
   INSTANCE_FAULTS,
   ROOMS,
@@ -253,16 +253,4 @@ class Run {
   #violate(check: string, message: string): void {
     this.#violations.push({ check, message });
   }
-}
-
-function compare(who: string, seen: ReadonlySet<string>, there: readonly string[]): Violation[] {
-  const missing = there.filter((userId) => !seen.has(userId));
-  const extra = [...seen].filter((userId) => !there.includes(userId)).sort();
-  if (missing.length + extra.length === 0) return [];
-  return [
-    {
-      check: 'view',
-      message: `${who}: lacks ${missing.join(' ') || 'nobody'}, has too many: ${extra.join(' ') || 'nobody'}`,
-    },
-  ];
 }
