@@ -4,7 +4,8 @@ import { makeMutant } from '../mutant.js';
 import { USUAL_MS } from './haste.js';
 import { tell, toNotes, toTable } from './report.js';
 import { results } from './results.js';
-import { type Outcome, run } from './run.js';
+import type { Outcome } from './outcome.js';
+import { run } from './run.js';
 
 const USAGE = 'Usage: npm run chaos:presence -- [--seconds 60] [--sockets 500] [--seeds 1,2,3] [--write]';
 

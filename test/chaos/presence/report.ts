@@ -1,5 +1,5 @@
 import { listed, table, total } from '../results.js';
-import type { Outcome } from './run.js';
+import type { Outcome } from './outcome.js';
 
 const SHOWN = 10;
 

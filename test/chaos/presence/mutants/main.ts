@@ -4,7 +4,8 @@ import { tryMutants } from '../../mutant-trials.js';
 import { HASTE, HASTY_MS } from '../haste.js';
 import { tell } from '../report.js';
 import { results } from '../results.js';
-import { type Outcome, run } from '../run.js';
+import type { Outcome } from '../outcome.js';
+import { run } from '../run.js';
 import { type Mutant, mutants } from './mutants.js';
 
 const SEEDS = [1, 2, 3];
