@@ -35,6 +35,33 @@ interface Trial {
   readonly sound: boolean | undefined;
 }
 
+/** What a run came to, as far as a trial is about it. */
+interface Judged {
+  readonly seed: number;
+  readonly seconds: number;
+  readonly violations: readonly { readonly check: string }[];
+}
+
+/** Lets a mutant run by one seed after the other until it is noticed; the sound one then runs by the same seed. */
+export async function attemptBySeeds(
+  seeds: readonly number[],
+  once: (kind: 'mutated' | 'unmutated', seed: number) => Promise<Judged>,
+): Promise<Attempt> {
+  let seconds = 0;
+  for (const [index, each] of seeds.entries()) {
+    const { seed, violations, ...outcome } = await once('mutated', each);
+    seconds += outcome.seconds;
+    if (violations.length === 0 && index < seeds.length - 1) continue;
+    return {
+      noticed: violations.length > 0,
+      by: violations.map(({ check }) => check),
+      cells: { seed: String(seed), after: `${Math.round(seconds)} s` },
+      soundPasses: async () => (await once('unmutated', seed)).violations.length === 0,
+    };
+  }
+  throw new Error('Expected at least one seed');
+}
+
 /**
  * The command `… [m1 m2 …] [--write] [--skip-sound]`: breaks one rule after the other, and fails when one is not noticed, or
  * when what noticed it does not pass without it.

@@ -1,5 +1,4 @@
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { findProgram } from '@roost/testing';
 import { chromium, type Browser } from 'playwright-core';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
@@ -19,18 +18,8 @@ export function startBrowser(): Promise<Browser> {
   });
 }
 
-function findChromium(path = process.env['PATH'] ?? ''): string {
-  const dirs = path.split(delimiter).filter((dir) => dir !== '');
-  const found = dirs.flatMap((dir) => NAMES.map((name) => join(dir, name))).find(isExecutable);
+function findChromium(): string {
+  const found = findProgram(NAMES);
   if (found !== undefined) return found;
   throw new Error('Chromium not found on PATH. Install it: apt-get install chromium');
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -53,7 +53,7 @@ describe('the page /chat in two browsers, on two instances', () => {
   let instances: Service[];
 
   beforeAll(async () => {
-    redis = await RedisServer.start();
+    redis = await RedisServer.start({ appendonly: true }); // one that comes back empty signs everybody out
     const env = { REDIS_URL: redis.url, ROOST_BACKEND: 'auto', QUEUE_BACKEND: 'memory', ROOST_RECHECK_MS: '500' };
     [browser, ...instances] = await Promise.all([startBrowser(), startService(env), startService(env)]);
     for (const { app } of instances) await app.listen(0, '127.0.0.1');

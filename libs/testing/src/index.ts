@@ -12,6 +12,9 @@ export { FaultProxy, type FaultProxyOptions } from './fault-proxy.js';
 // Processes
 export { ServiceProcess, type LogEntry, type ProcessExit, type ServiceProcessOptions } from './service-process.js';
 
+// Programs of this machine
+export { findProgram } from './programs.js';
+
 // Waiting and ports
 export { eventually, type EventuallyOptions } from './eventually.js';
 export { freePort } from './ports.js';

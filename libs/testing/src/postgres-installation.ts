@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { accessSync, constants, readdirSync, readFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { findProgram, pathDirs } from './programs.js';
 
 const DEBIAN_ROOT = '/usr/lib/postgresql';
 
@@ -15,8 +16,7 @@ export interface RunAs {
  * @throws Error that says what to install.
  */
 export function findPostgres(program: string, path = process.env['PATH'] ?? '', debianRoot = DEBIAN_ROOT): string {
-  const dirs = [...path.split(delimiter).filter((dir) => dir !== ''), ...debianDirs(debianRoot)];
-  const found = dirs.map((dir) => join(dir, program)).find(isExecutable);
+  const found = findProgram([program], [...pathDirs(path), ...debianDirs(debianRoot)]);
   if (found !== undefined) return found;
   throw new Error(`${program} not found on PATH or in ${debianRoot}/*/bin. Install it: apt-get install postgresql`);
 }
@@ -73,14 +73,5 @@ function debianDirs(root: string): string[] {
       .map((version) => join(root, version, 'bin'));
   } catch {
     return [];
-  }
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
   }
 }

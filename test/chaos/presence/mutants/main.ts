@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { makeMutant } from '../../mutant.js';
-import { tryMutants } from '../../mutant-trials.js';
+import { attemptBySeeds, tryMutants } from '../../mutant-trials.js';
 import { HASTE, HASTY_MS } from '../haste.js';
 import { tell } from '../report.js';
 import { results } from '../results.js';
@@ -16,22 +16,8 @@ tryMutants<Mutant>({
     const { name, edits } = mutant ?? { name: 'sound', edits: [] };
     return join(makeMutant({ lib: 'presence', name, edits: [...HASTE, ...edits], service: true }), '..');
   },
-  async attempt(mutant, root, sound) {
-    let outcome: Outcome;
-    let seconds = 0;
-    const seeds = [...SEEDS];
-    do {
-      outcome = await once('mutated', mutant, seeds.shift()!, root);
-      seconds += outcome.seconds;
-    } while (outcome.violations.length === 0 && seeds.length > 0);
-    const { seed, violations } = outcome;
-    return {
-      noticed: violations.length > 0,
-      by: violations.map(({ check }) => check),
-      cells: { seed: String(seed), after: `${Math.round(seconds)} s` },
-      soundPasses: async () => (await once('unmutated', mutant, seed, sound)).violations.length === 0,
-    };
-  },
+  attempt: (mutant, root, sound) =>
+    attemptBySeeds(SEEDS, (kind, seed) => once(kind, mutant, seed, kind === 'mutated' ? root : sound)),
   save: (args, found) => results.save('mutants', `npm run chaos:presence:mutants -- ${args}`, found),
 });
 
