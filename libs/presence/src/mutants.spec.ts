@@ -10,9 +10,9 @@ import { Bench, passInRedis, presenceVectors, REPLAY, type OpenedPresenceStore }
 const MUTANTS = [
   {
     what: 'a device that is not there cannot leave',
-    guard: "if call('HDEL', members, fieldOf(user, ARGV[5], ARGV[6])) == 0 then return changed(0) end",
-    broken: "call('HDEL', members, fieldOf(user, ARGV[5], ARGV[6]))",
-    promise: 'case 54',
+    guard: 'if silent >= goneAfter then return changed(0) end',
+    broken: '',
+    promise: 'the user of a device that the store does not know',
   },
   {
     what: 'a device of another node stays',
@@ -22,9 +22,15 @@ const MUTANTS = [
   },
   {
     what: 'a grace swallows the join of who is back',
-    guard: "call('ZREM', graces, user) == 1 or not first",
-    broken: 'not first',
+    guard: " and not call('ZSCORE', graces, user)",
+    broken: '',
     promise: 'case 53',
+  },
+  {
+    what: 'who was here unheard has a grace',
+    guard: 'told = add(user)',
+    broken: 'return changed(0)',
+    promise: 'the user of a device that the store does not know',
   },
   {
     what: 'only the last device is a leave',

@@ -17,7 +17,7 @@ export interface DeviceOptions {
   readonly timeline: Timeline;
   /** An instance, as a balancer would choose it. */
   readonly place: () => Place | undefined;
-  readonly onLeave: (leave: { userId: string; room: string; version: number }) => void;
+  readonly onLeave: (leave: { userId: string; room: string; version: number; by: string }) => void;
   readonly onOdd: (message: string) => void;
 }
 
@@ -116,7 +116,7 @@ export class Device {
     if (view === undefined) {
       if (!event.state) return; // it left the room just now
       const of = (message: string) => onOdd(`${userId} at ${life}: ${message}`);
-      view = new View((gone, version) => onLeave({ userId: gone, room, version }), of);
+      view = new View((gone, version) => onLeave({ userId: gone, room, version, by: life }), of);
       this.views.set(room, view);
     }
     view.take(event);

@@ -1,10 +1,14 @@
-import type { Hold, Pause } from './timeline.js';
+import type { Fault, Hold, Pause, Timeline } from './timeline.js';
 
 /** A user who was told to be gone, when that was heard first. */
 export interface ToldLeave {
   readonly userId: string;
   readonly room: string;
   readonly at: number;
+  /** The version of the room that says so. */
+  readonly version: number;
+  /** The process that told the client that heard it first. */
+  readonly by: string;
 }
 
 export interface Violation {
@@ -33,7 +37,7 @@ const SLACK_MS = 250;
  */
 export function wronglyGone(
   leaves: readonly ToldLeave[],
-  { holds, pauses }: { readonly holds: readonly Hold[]; readonly pauses: readonly Pause[] },
+  { holds, pauses, faults }: Pick<Timeline, 'holds' | 'pauses' | 'faults'>,
   patience: Patience,
 ): Violation[] {
   const byPlace = new Map<string, Hold[]>();
@@ -56,7 +60,10 @@ export function wronglyGone(
     return [
       {
         check: 'gone',
-        message: `${leave.userId} was told to be gone from ${leave.room}, and away for ${Math.round(longest)} ms at most`,
+        message:
+          `${leave.userId} was told to be gone from ${leave.room} in ${leave.version} by ${leave.by}, and away for ` +
+          `${Math.round(longest)} ms at most. In s before that, devices: ${spansOf(own, leave.at, windowMs)}; ` +
+          `faults: ${spansOf(faults, leave.at, windowMs)}`,
       },
     ];
   });
@@ -105,6 +112,18 @@ function gapsOf(spans: readonly Span[], from: number, until: number): Span[] {
   }
   if (covered < until) gaps.push({ from: covered, until });
   return gaps;
+}
+
+/** What was going on shortly before a moment, in seconds before it. */
+function spansOf(all: readonly (Hold | Fault)[], at: number, windowMs: number): string {
+  const before = (moment: number) => (moment > at ? '' : ((at - moment) / 1_000).toFixed(2));
+  return all
+    .filter(({ from, until }) => from < at && until > at - windowMs)
+    .map((each) => {
+      const name = 'name' in each ? each.name : each.onPurpose ? 'left' : 'held';
+      return `${name} ${each.life ?? ''} ${before(each.from)}-${before(each.until)}`;
+    })
+    .join(', ');
 }
 
 function placeOf({ userId, room }: { readonly userId: string; readonly room: string }): string {

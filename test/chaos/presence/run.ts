@@ -125,8 +125,8 @@ class Run {
       rooms,
       timeline: this.#timeline,
       place,
-      onLeave: ({ version, ...leave }) => {
-        const name = `${leave.room} ${version} ${leave.userId}`;
+      onLeave: (leave) => {
+        const name = `${leave.room} ${leave.version} ${leave.userId}`;
         if (!this.#leaves.has(name)) this.#leaves.set(name, { ...leave, at: performance.now() });
       },
       onOdd: (message) => this.#violate('told', message),
@@ -146,7 +146,10 @@ class Run {
         if (performance.now() + step.afterMs > until) break;
         await sleep(step.afterMs);
         this.#happened.push(step.name);
-        await faults[step.name](this.deployment, step, this.#timeline);
+        const life = INSTANCE_FAULTS.some((name) => name === step.name)
+          ? this.deployment.lifeOf(this.deployment.names[step.which]!)
+          : undefined;
+        await this.#timeline.suffer(step.name, life, () => faults[step.name](this.deployment, step, this.#timeline));
       }
     };
     const restless = async (random: Random) => {

@@ -17,10 +17,20 @@ export interface Pause {
   until: number;
 }
 
-/** Who was where, as those know who were there. */
+/** A fault of a server or an instance, from its begin until all is as before. */
+export interface Fault {
+  readonly name: string;
+  /** The process that it was done to, if it was one. */
+  readonly life: string | undefined;
+  readonly from: number;
+  until: number;
+}
+
+/** Who was where, as those know who were there, and what was done to servers and instances. */
 export class Timeline {
   readonly holds: Hold[] = [];
   readonly pauses: Pause[] = [];
+  readonly faults: Fault[] = [];
 
   open(userId: string, room: string, life: string): Hold {
     const hold = { userId, room, life, from: performance.now(), until: Infinity, onPurpose: false };
@@ -37,6 +47,14 @@ export class Timeline {
     const pause = { life, from: performance.now(), until: Infinity };
     this.pauses.push(pause);
     return pause;
+  }
+
+  /** Notes a fault that begins now, and runs it. */
+  async suffer(name: string, life: string | undefined, run: () => Promise<void>): Promise<void> {
+    const fault: Fault = { name, life, from: performance.now(), until: Infinity };
+    this.faults.push(fault);
+    await run();
+    fault.until = performance.now();
   }
 
   /** Who is in a room now. */

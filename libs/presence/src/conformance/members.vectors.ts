@@ -68,6 +68,28 @@ export const memberVectors = vectorsOf({
     expect((await bench.store.expire(bench.room())).told).toBe(1);
   },
 
+  'the user of a device that the store does not know, or not any more, has a grace like every other': async (bench) => {
+    const heard = await bench.opened.listen(bench.room());
+    const late = { silentMs: 4_000, goneAfterMs: 10_000 };
+    const { told, graceMs } = await bench.store.leave(bench.room(), bench.member('ann'), late);
+    expect([told, Math.round(graceMs! / 1_000)]).toEqual([1, 6]);
+    expect((await bench.store.leave(bench.room(), bench.member('ann', 'tablet'), DROPPED)).told).toBe(0);
+    expect((await bench.store.leave(bench.room(), bench.member('ben'), { ...late, silentMs: 10_000 })).told).toBe(0);
+    expect(await bench.users()).toEqual(['ann']);
+    await bench.opened.pass(6_500);
+    expect((await bench.store.expire(bench.room())).told).toBe(0); // the last sign of life is what counts
+    await bench.store.join(bench.room(), bench.member('ann'));
+    await bench.store.leave(bench.room(), bench.member('ann', 'unheard-of'), DROPPED);
+    await bench.opened.pass(10_001);
+    expect((await bench.store.expire(bench.room())).told).toBe(0);
+    expect((await bench.store.leave(bench.room(), bench.member('ann'), AT_ONCE)).told).toBe(1);
+    await settled(heard, 2);
+    expect(heard.map(({ joins, leaves }) => [joins, leaves])).toEqual([
+      [['ann'], []],
+      [[], ['ann']],
+    ]);
+  },
+
   'a grace that ends while another device is there ends nothing': async (bench) => {
     await bench.store.join(bench.room(), bench.member('ann', 'phone'));
     await bench.store.join(bench.room(), bench.member('ann', 'tablet'));

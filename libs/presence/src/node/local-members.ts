@@ -65,6 +65,11 @@ export class LocalMembers {
     return true;
   }
 
+  /** Whether the same device is held, again. */
+  isHeld(member: LocalMember): boolean {
+    return this.#byTopic.get(member.topic.name)?.members.has(fieldOf(member)) ?? false;
+  }
+
   /** Whoever holds the device again has the store told of it after this. */
   leaving(member: LocalMember, told: Promise<unknown>): void {
     const place = placeOf(member);

@@ -19,8 +19,8 @@ export interface LifeParts {
   readonly logger: Pick<LoggerService, 'log' | 'warn' | 'error'>;
   readonly members: LocalMembers;
   readonly owned: OwnedTopics;
-  /** Tells the store of a member; rejects when it does not hear. */
-  readonly put: (member: LocalMember) => Promise<unknown>;
+  /** Tells the store of all members, and of what it has not heard; rejects when it does not hear it now. */
+  readonly tellAll: () => Promise<void>;
   /** Looks after the graces of a topic. */
   readonly follow: (topic: Topic, change: Change) => void;
   readonly isUnused: (topic: Topic) => boolean;
@@ -44,6 +44,8 @@ export class NodeLife {
   #stale = false;
   #beatenAt = performance.now();
   #sweepFrom: number;
+  /** Since the store is back, others may not have told who came to them in the meantime. */
+  #patientUntil = 0;
   #beating: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #left = false;
@@ -60,6 +62,11 @@ export class NodeLife {
   /** Whether all devices of this process are taken away, or being so. */
   get left(): boolean {
     return this.#left;
+  }
+
+  /** For how long nobody is told to be gone whose grace is over, in ms. */
+  get patienceMs(): number {
+    return Math.max(0, this.#patientUntil - performance.now());
   }
 
   start(): void {
@@ -81,6 +88,7 @@ export class NodeLife {
    */
   reachabilityChanged(): void {
     this.#sweepFrom = performance.now() + this.parts.config.leaseMs;
+    if (this.#registered) this.#patientUntil = this.#sweepFrom;
     this.#stale ||= this.#registered || this.parts.members.size > 0;
     void this.beat();
   }
@@ -128,14 +136,14 @@ export class NodeLife {
   }
 
   async #tellAgain(): Promise<void> {
-    const { store, config, members, owned, put, follow } = this.parts;
+    const { store, config, members, owned, tellAll, follow } = this.parts;
     this.#stale = false;
     this.#former.add(this.id);
     this.#incarnation++;
     try {
       await store.beat(this.id, config.leaseMs + config.beatMs, false);
       await owned.moveTo(this.id, members.all());
-      await inBatches(members.all(), put);
+      await tellAll();
       const seenAtMs = await store.now();
       for (const former of this.#former) {
         await inBatches(owned.topics, async (topic) => {

@@ -1,52 +1,11 @@
-import { RedisTimeoutError } from '@roost/redis';
 import { eventually } from '@roost/testing';
-import { MemoryPresenceStore } from '../stores/memory-presence.store.js';
-import type { Change, StoredMember, Topic } from '../stores/presence.store.js';
 import { roomTopic } from '../stores/topics.js';
+import { Flaky, lobby } from './node.testbed.js';
 import { PresenceNode } from './presence.node.js';
 
 const LEASE = 60;
 const config = { leaseMs: LEASE, beatMs: 10, goneAfterMs: LEASE };
-const lobby = roomTopic('lobby');
 const onPurpose = { onPurpose: true } as const;
-
-/** A store that does not answer when it is told not to, and whose time is moved by the test. */
-class Flaky extends MemoryPresenceStore {
-  silent = false;
-  slow: Promise<void> | undefined;
-  readonly told: string[];
-  readonly clock: { ms: number };
-
-  constructor() {
-    const clock = { ms: 1_800_000_000_000 };
-    const told: string[] = [];
-    super({ replay: 100, lastSeenForMs: 1e9, publish: (_, text) => void told.push(text), now: () => clock.ms });
-    [this.clock, this.told] = [clock, told];
-  }
-
-  override async own(node: string, topics: readonly Topic[]): Promise<void> {
-    await this.slow;
-    return super.own(node, topics);
-  }
-
-  override async join(topic: Topic, member: StoredMember): Promise<Change> {
-    this.#answer();
-    return super.join(topic, member);
-  }
-
-  override async leave(...asked: Parameters<MemoryPresenceStore['leave']>): Promise<Change> {
-    this.#answer();
-    return super.leave(...asked);
-  }
-
-  get users(): Promise<readonly string[]> {
-    return this.state(lobby).then(({ users }) => users);
-  }
-
-  #answer(): void {
-    if (this.silent) throw new RedisTimeoutError('presence', 250);
-  }
-}
 
 describe('PresenceNode', () => {
   const logged: string[] = [];
@@ -60,6 +19,14 @@ describe('PresenceNode', () => {
     const say = (message: string) => void logged.push(message);
     const logger = { log: say, warn: say, error: say };
     return new PresenceNode({ config, store, reachable: () => reachable, metrics: { swept: () => undefined }, logger });
+  };
+  const away = (node: PresenceNode) => {
+    reachable = false;
+    node.reachabilityChanged();
+  };
+  const back = (node: PresenceNode) => {
+    reachable = true;
+    node.reachabilityChanged();
   };
   const pass = (ms: number) => {
     const until = performance.now() + ms;
@@ -131,6 +98,59 @@ describe('PresenceNode', () => {
     await eventually(async () => expect(await store.users).toEqual(['ben']), { within: 1_000, every: 5 });
     expect(a.id).not.toBe(before);
     expect(await store.ownedBy(before)).toEqual([]);
+  });
+
+  it('case 66: gives a grace to who came and lost the connection while the store was away', async () => {
+    const a = open();
+    await a.beat();
+    away(a);
+    const [ann, ben, cat] = await Promise.all(
+      ['ann', 'ben', 'cat'].map((user) => a.join(lobby, user, 'phone', 'null')),
+    );
+    await a.leave(ann!.member, { onPurpose: false, silentMs: 0 });
+    await a.leave(ben!.member, onPurpose);
+    await a.leave(cat!.member, { onPurpose: false, silentMs: LEASE });
+    back(a);
+    await a.beat();
+    expect(await store.users).toEqual(['ann']);
+    await a.join(lobby, 'ann', 'tablet', 'null'); // the same user, in time
+    expect(store.told).toHaveLength(1);
+  });
+
+  it('takes nobody away who lost the connection while the store was away, and is here again', async () => {
+    const a = open();
+    await a.beat();
+    const { member } = await a.join(lobby, 'ann', 'phone', 'null');
+    away(a);
+    await a.leave(member, { onPurpose: false, silentMs: 0 });
+    await a.join(lobby, 'ann', 'phone', 'null');
+    back(a);
+    await a.beat();
+    expect(await store.devices(lobby)).toHaveLength(1);
+    store.clock.ms += 10 * LEASE;
+    await store.expire(lobby);
+    expect(await store.users).toEqual(['ann']);
+  });
+
+  it('case 66: tells nobody to be gone before others had the time to tell who came to them', async () => {
+    const [a, b] = [open(), open()];
+    for (const node of [a, b]) await node.beat();
+    const { member } = await a.join(lobby, 'ann', 'phone', 'null');
+    await a.leave(member, { onPurpose: false, silentMs: 0 });
+    for (const node of [a, b]) away(node);
+    await b.join(lobby, 'ann', 'phone', 'null');
+    store.clock.ms += 10 * LEASE;
+    reachable = true;
+    const backAt = performance.now();
+    a.reachabilityChanged();
+    await a.beat();
+    await pass(LEASE / 2);
+    const heard = await store.users;
+    if (performance.now() < backAt + LEASE) expect(heard).toEqual(['ann']); // else this process stood still
+    b.reachabilityChanged();
+    await b.beat();
+    await pass(2 * LEASE);
+    expect(await store.users).toEqual(['ann']);
   });
 
   it('tells of a device one thing after the other, and in the end what is true', async () => {

@@ -1,9 +1,11 @@
 import { isRedisUnavailable, outsideRequests } from '@roost/redis';
-import type { Change, Topic } from '../stores/presence.store.js';
+import type { Change, Departure, Topic } from '../stores/presence.store.js';
 import { Graces } from './graces.js';
 import { LocalMembers, type LocalMember } from './local-members.js';
 import { NodeLife, type LifeParts } from './node.life.js';
+import { inBatches } from './in-batches.js';
 import { OwnedTopics } from './owned-topics.js';
+import { UnheardLeaves, type UnheardLeave } from './unheard-leaves.js';
 
 export type NodeParts = Pick<LifeParts, 'config' | 'store' | 'reachable' | 'metrics' | 'logger'>;
 
@@ -25,6 +27,7 @@ export class PresenceNode {
   readonly members = new LocalMembers();
   readonly #graces = new Graces((topic) => void this.#attempt(() => this.#expire(topic)));
   readonly #owned: OwnedTopics;
+  readonly #unheard: UnheardLeaves;
   readonly #life: NodeLife;
   readonly #listeners = new Set<NodeListener>();
   #lost: boolean;
@@ -33,11 +36,15 @@ export class PresenceNode {
   constructor(private readonly parts: NodeParts) {
     this.#lost = !parts.reachable();
     this.#owned = new OwnedTopics(parts.store);
+    this.#unheard = new UnheardLeaves(parts.config.goneAfterMs);
     this.#life = new NodeLife({
       ...parts,
       members: this.members,
       owned: this.#owned,
-      put: (member) => this.#inOrder(member, () => this.#put(member, true)),
+      tellAll: async () => {
+        await inBatches(this.members.all(), (member) => this.#inOrder(member, () => this.#put(member, true)));
+        await inBatches(this.#unheard.recent, (leave) => this.#leaveUnheard(leave));
+      },
       follow: (topic, change) => this.#follow(topic, change),
       isUnused: (topic) => this.#isUnused(topic),
       onTold: () => this.#listeners.forEach((listener) => listener.returned()),
@@ -99,20 +106,43 @@ export class PresenceNode {
   /** Ends one hold of a device, and with the last one its place in the topic. */
   async leave(member: LocalMember, how: Leaving): Promise<void> {
     if (!this.members.release(member) || this.#closing) return;
-    const { topic, userId, deviceId } = member;
+    const { topic, userId } = member;
     const departure = how.onPurpose
       ? { silentMs: 0, goneAfterMs: 0 }
       : { silentMs: Math.round(how.silentMs), goneAfterMs: this.parts.config.goneAfterMs };
+    const leave = { member, seenAt: performance.now() - departure.silentMs };
+    if (!how.onPurpose) this.#unheard.add(leave);
     const told = this.#inOrder(member, async () => {
-      const node = this.#life.id;
-      const change = await this.#tell(() => this.parts.store.leave(topic, { userId, deviceId, node }, departure));
-      if (change !== undefined) this.#follow(topic, change);
+      if (await this.#takeAway(member, departure)) this.#unheard.delete(leave);
     });
     this.members.leaving(member, told);
     await told;
     const inMs = Math.max(0, departure.goneAfterMs - departure.silentMs);
     if (this.#lost) outsideRequests(() => setTimeout(() => this.#local(topic, userId), inMs).unref());
     if (this.#isUnused(topic)) this.#owned.unused(topic);
+  }
+
+  /** Resolves to whether the store has heard it. */
+  async #takeAway(member: LocalMember, departure: Departure, again = false): Promise<boolean> {
+    const { topic, userId, deviceId } = member;
+    const node = this.#life.id;
+    const change = await this.#tell(() => this.parts.store.leave(topic, { userId, deviceId, node }, departure), again);
+    if (change !== undefined) this.#follow(topic, change);
+    return change !== undefined;
+  }
+
+  /** Tells the store of one that was here when it could not be told, unless the device is here again. */
+  async #leaveUnheard(leave: UnheardLeave): Promise<void> {
+    const { member, seenAt } = leave;
+    if (!this.members.isHeld(member)) {
+      const { goneAfterMs } = this.parts.config;
+      // Nobody is gone by this: whoever the user has come to since then may not have told of it yet.
+      const silentMs = Math.min(Math.round(performance.now() - seenAt), goneAfterMs - 1);
+      const told = this.#inOrder(member, () => this.#takeAway(member, { silentMs, goneAfterMs }, true));
+      this.members.leaving(member, told);
+      await told;
+    }
+    this.#unheard.delete(leave);
   }
 
   /** From now on devices go only all together: the process is about to end. */
@@ -129,6 +159,7 @@ export class PresenceNode {
 
   async #expire(topic: Topic): Promise<void> {
     const { store, config } = this.parts;
+    if (this.#life.patienceMs > 0) return this.#graces.schedule(topic, this.#life.patienceMs);
     try {
       this.#follow(topic, await store.expire(topic));
     } catch (error) {

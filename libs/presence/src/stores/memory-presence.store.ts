@@ -93,7 +93,7 @@ export class MemoryPresenceStore extends PresenceStore {
 
   async leave(topic: Topic, member: Omit<StoredMember, 'meta'>, departure: Departure): Promise<Change> {
     const { silentMs, goneAfterMs } = departure;
-    return this.#of(topic).leave(member, this.#now() - silentMs, goneAfterMs);
+    return this.#made(topic).leave(member, this.#now() - silentMs, goneAfterMs);
   }
 
   async leaveNode(topic: Topic, node: string, seenAtMs: number, goneAfterMs: number): Promise<Change> {

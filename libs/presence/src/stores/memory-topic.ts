@@ -34,16 +34,18 @@ export class MemoryTopic {
       this.#tell({ u: [[userId, deviceId, JSON.parse(meta)]] });
       return this.#changed(1);
     }
-    const devices = (this.#users.get(userId) ?? 0) + 1;
-    this.#users.set(userId, devices);
-    if (this.#graces.delete(userId) || devices > 1) return this.#changed(0);
-    this.#tell({ j: [userId] });
-    return this.#changed(1);
+    const told = this.#add(userId);
+    this.#graces.delete(userId);
+    return this.#changed(told);
   }
 
   leave(member: Omit<StoredMember, 'meta'>, seenAtMs: number, goneAfterMs: number): Change {
-    if (!this.#members.delete(nodeFieldOf(member, member.node))) return this.#changed(0);
-    if (!this.#remove(member.userId, seenAtMs, goneAfterMs)) return this.#changed(0);
+    let told = 0;
+    if (!this.#members.delete(nodeFieldOf(member, member.node))) {
+      if (seenAtMs + goneAfterMs <= this.now()) return this.#changed(0);
+      told = this.#add(member.userId);
+    }
+    if (!this.#remove(member.userId, seenAtMs, goneAfterMs)) return this.#changed(told);
     this.#tell({ l: [member.userId] });
     return this.#changed(1);
   }
@@ -98,6 +100,14 @@ export class MemoryTopic {
   /** Whether nobody was there for so long that it can be forgotten; those who were seen are remembered. */
   get forgettable(): boolean {
     return this.#seen.size === 0 && this.#emptySince !== undefined && this.now() - this.#emptySince > EMPTY_TTL_MS;
+  }
+
+  #add(userId: string): number {
+    const devices = (this.#users.get(userId) ?? 0) + 1;
+    this.#users.set(userId, devices);
+    if (devices > 1 || this.#graces.has(userId)) return 0;
+    this.#tell({ j: [userId] });
+    return 1;
   }
 
   #remove(userId: string, seenAtMs: number, goneAfterMs: number): boolean {

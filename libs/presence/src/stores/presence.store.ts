@@ -94,7 +94,10 @@ export abstract class PresenceStore {
 
   /** Adds a device, or renews what it says of itself. */
   abstract join(topic: Topic, member: StoredMember): Promise<Change>;
-  /** Takes a device away when it is the node's, in whichever incarnation. */
+  /**
+   * Takes a device away when it is the node's, in whichever incarnation. One that is not known was there all the same, if
+   * this store forgot it or could not be told: its user has what is left of the grace.
+   */
   abstract leave(topic: Topic, member: Omit<StoredMember, 'meta'>, departure: Departure): Promise<Change>;
   /** Takes all devices of one incarnation of a node away. */
   abstract leaveNode(topic: Topic, node: string, seenAtMs: number, goneAfterMs: number): Promise<Change>;

@@ -44,6 +44,13 @@ local function saw(user, at)
   call('PEXPIRE', seen, ARGV[3])
 end
 
+-- Adds one device of a user, and tells who came: not who has another one, or still has a grace.
+local function add(user)
+  local came = call('HINCRBY', users, user, 1) == 1 and not call('ZSCORE', graces, user)
+  if came then tell('j', cjson.encode({ user })) end
+  return came and 1 or 0
+end
+
 -- Takes one device of a user away, and says whether the user is gone. Who was still seen lately stays for a while.
 local function remove(user, seenAt, goneAfter)
   local left = call('HINCRBY', users, user, -1)

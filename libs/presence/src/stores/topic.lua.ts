@@ -27,14 +27,14 @@ if before then
   tell('u', '[[' .. cjson.encode(user) .. ',' .. cjson.encode(device) .. ',' .. meta .. ']]')
   return changed(1)
 end
-local first = call('HINCRBY', users, user, 1) == 1
-if call('ZREM', graces, user) == 1 or not first then return changed(0) end
-tell('j', cjson.encode({ user }))
-return changed(1)`,
+local told = add(user)
+call('ZREM', graces, user)
+return changed(told)`,
 });
 
 /**
- * Takes a device away that a node has, in whichever incarnation. Doing it twice changes nothing.
+ * Takes a device away that a node has, in whichever incarnation. Doing it twice changes nothing. A device that is not known
+ * was here all the same, and its user has the rest of the grace: Redis forgot it, or was not there while it was.
  * KEYS of the topic · ARGV of the fragment, user, device, node, ms since its last sign of life, ms after which it is gone ·
  * O(log(graces))
  */
@@ -43,9 +43,12 @@ export const leaveTopic = defineScript('presence.leave', {
   args: [...head, 'userId', 'deviceId', 'node', 'silentMs', 'goneAfterMs'],
   reply: changeOf,
   lua: `${topicLua}
-local user = ARGV[4]
-if call('HDEL', members, fieldOf(user, ARGV[5], ARGV[6])) == 0 then return changed(0) end
-if not remove(user, now - ARGV[7], tonumber(ARGV[8])) then return changed(0) end
+local user, silent, goneAfter, told = ARGV[4], tonumber(ARGV[7]), tonumber(ARGV[8]), 0
+if call('HDEL', members, fieldOf(user, ARGV[5], ARGV[6])) == 0 then
+  if silent >= goneAfter then return changed(0) end
+  told = add(user)
+end
+if not remove(user, now - silent, goneAfter) then return changed(told) end
 tell('l', cjson.encode({ user }))
 return changed(1)`,
 });
