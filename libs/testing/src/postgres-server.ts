@@ -5,6 +5,7 @@ import { chown } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { childrenOf, findPostgres, postgresUser, type RunAs, sendSignal } from './postgres-installation.js';
+import { isFree } from './ports.js';
 import { type Home, ServerProcess } from './server-process.js';
 
 const START_WITHIN_MS = 30_000;
@@ -58,6 +59,9 @@ export class PostgresServer extends ServerProcess {
     const children = childrenOf(this.pid);
     await this.end('SIGKILL');
     for (const pid of children) sendSignal(pid, 'SIGKILL');
+    // One that was just born still listens, until the signal has reached it.
+    const deadline = performance.now() + START_WITHIN_MS;
+    while (!(await isFree(this.port)) && performance.now() < deadline) await sleep(5);
   }
 
   protected override async launch(): Promise<void> {

@@ -44,7 +44,7 @@ export class NodeLife {
   #stale = false;
   #beatenAt = performance.now();
   #sweepFrom: number;
-  /** Since the store is back, others may not have told who came to them in the meantime. */
+  /** The store was away, or has forgotten: others may not have told again yet who is with them. */
   #patientUntil = 0;
   #beating: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -64,7 +64,7 @@ export class NodeLife {
     return this.#left;
   }
 
-  /** For how long nobody is told to be gone whose grace is over, in ms. */
+  /** For how long nobody is told to be gone, in ms: they may be with others. */
   get patienceMs(): number {
     return Math.max(0, this.#patientUntil - performance.now());
   }
@@ -118,6 +118,7 @@ export class NodeLife {
     const { known, dead } = await store.beat(this.id, config.leaseMs + config.beatMs, this.#maySweep());
     if (!known && this.#registered) {
       this.#stale = true;
+      this.#patientUntil = performance.now() + config.leaseMs;
       const event = 'presence.forgotten';
       logger.warn('The store had forgotten this process. Its members are told again.', { event });
     }

@@ -153,6 +153,26 @@ describe('PresenceNode', () => {
     expect(await store.users).toEqual(['ann']);
   });
 
+  it.each(['has forgotten', 'was away'])(
+    'who leaves on purpose just after the store %s may be with others',
+    async (how) => {
+      const [a, b] = [open(), open()];
+      for (const node of [a, b]) await node.beat();
+      const { member } = await a.join(lobby, 'ann', 'phone', 'null');
+      if (how === 'was away') away(a);
+      else await store.bury(a.id);
+      back(a);
+      await a.beat();
+      await a.leave(member, onPurpose);
+      await b.join(lobby, 'ann', 'tablet', 'null'); // it tells again later
+      await pass(2 * LEASE);
+      expect(await store.users).toEqual(['ann']);
+      expect(store.told).toHaveLength(1);
+      await b.leave(b.members.in(lobby)[0]!, onPurpose);
+      expect(await store.users).toEqual([]);
+    },
+  );
+
   it('tells of a device one thing after the other, and in the end what is true', async () => {
     const a = open();
     let answer!: () => void;

@@ -108,7 +108,7 @@ export class PresenceNode {
     if (!this.members.release(member) || this.#closing) return;
     const { topic, userId } = member;
     const departure = how.onPurpose
-      ? { silentMs: 0, goneAfterMs: 0 }
+      ? { silentMs: 0, goneAfterMs: Math.ceil(this.#life.patienceMs) }
       : { silentMs: Math.round(how.silentMs), goneAfterMs: this.parts.config.goneAfterMs };
     const leave = { member, seenAt: performance.now() - departure.silentMs };
     if (!how.onPurpose) this.#unheard.add(leave);

@@ -10,6 +10,7 @@ export class UnheardEnds {
   readonly #ids = new Set<string>();
   #end: ((id: string) => Promise<unknown>) | undefined;
   #telling = false;
+  #closed = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(private readonly limit: number) {}
@@ -25,6 +26,7 @@ export class UnheardEnds {
   add(id: string): void {
     if (this.#ids.size >= this.limit) return;
     this.#ids.add(id);
+    if (this.#closed) return;
     this.#timer ??= outsideRequests(() => setInterval(() => void this.tell(), AGAIN_MS).unref());
   }
 
@@ -34,6 +36,7 @@ export class UnheardEnds {
   }
 
   close(): void {
+    this.#closed = true;
     clearInterval(this.#timer);
     this.#end = undefined;
   }
