@@ -8,8 +8,9 @@ interface Granted {
 
 const GRANTED: Readonly<Record<string, Granted>> = {
   throttle: {
-    imports: `import type { RateLimiter } from '@roost/throttle';`,
-    own: `declare const limiter: RateLimiter; declare const userId: string, ip: string, subject: string;`,
+    own: `
+      declare const limiter: import('@roost/throttle').RateLimiter;
+      declare const userId: string, ip: string, subject: string;`,
   },
   lock: {
     imports: `import { lockKey, LockedCron, type Lock, type LockService } from '@roost/lock';`,
@@ -20,14 +21,16 @@ const GRANTED: Readonly<Record<string, Granted>> = {
   },
   session: {
     imports: `
-      import { UnauthorizedException } from '@nestjs/common';
-      import type { FeatureFlags, Flags, OneTimeCodes, OneTimeTokens, Sessions } from '@roost/session';`,
+      import { UnauthorizedException } from '@nestjs/common';`,
     own: `
       interface Held { userId?: string }
       declare const app: import('@nestjs/platform-express').NestExpressApplication &
         import('@nestjs/platform-fastify').NestFastifyApplication;
-      declare const sessions: Sessions, codes: OneTimeCodes, tokens: OneTimeTokens, flags: Flags, features: FeatureFlags;
-      declare const id: string, handle: string, email: string, userId: string, secret: string, user: object | undefined;
+      type Lib = typeof import('@roost/session');
+      declare const sessions: InstanceType<Lib['Sessions']>, codes: InstanceType<Lib['OneTimeCodes']>;
+      declare const tokens: InstanceType<Lib['OneTimeTokens']>, flags: InstanceType<Lib['Flags']>;
+      declare const features: InstanceType<Lib['FeatureFlags']>;
+      declare const typed: string, id: string, handle: string, email: string, userId: string, secret: string, user: object | undefined;
       declare function closeSocketsOf(handle: string): void;`,
   },
   presence: {
@@ -36,7 +39,7 @@ const GRANTED: Readonly<Record<string, Granted>> = {
       import { PresenceGateway, type PresenceService } from '@roost/presence';`,
     own: `
       declare const presence: PresenceService;
-      declare const sessions: { userOf(cookie: string | undefined): Promise<{ userId: string } | null> };
+      declare const sessions: { userOf(cookie: unknown): Promise<{ userId: string } | null> };
       declare const rooms: { has(room: string, userId: string): Promise<boolean> };`,
   },
   queue: {
@@ -46,18 +49,18 @@ const GRANTED: Readonly<Record<string, Granted>> = {
       interface Transaction { insert(table: object): { values(row: object): Promise<void> } }
       interface Database { transaction(run: (tx: Transaction) => Promise<void>): Promise<void> }
       declare const bookings: object;
-      declare const confirmSchema: { parse(data: unknown): { id: string } };`,
+      declare const confirmSchema: import('@roost/queue').StandardSchema<unknown>;`,
   },
   health: {
     imports: `
       import { Module } from '@nestjs/common';
-      import { HealthModule, type HealthRegistry } from '@roost/health';
+      import { HealthModule } from '@roost/health';
       import { RedisModule } from '@roost/redis';`,
     own: `
-      declare const registry: HealthRegistry;
+      declare const registry: import('@roost/redis').HealthRegistry;
       declare const provider: { readonly ok: boolean; readonly errorClass: string };`,
   },
-  testing: { imports: `import { FaultProxy, RedisServer, ServiceProcess } from '@roost/testing';` },
+  testing: { imports: `import { eventually, FaultProxy, RedisServer, ServiceProcess } from '@roost/testing';` },
 };
 
 /** A sample with all that its reader has. One of a method alone is in a class. */

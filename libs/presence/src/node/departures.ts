@@ -23,14 +23,21 @@ export async function sweep(
   return { topics: topics.length, gone };
 }
 
+/** A node that is about to end. */
+export interface LeavingNode {
+  readonly node: string;
+  readonly topics: readonly Topic[];
+  /** There may be others that the store does not know, or not any more. */
+  readonly maybeOthers: boolean;
+}
+
 /** Takes away a node by itself. With others there, its users have their grace, which one of those then looks after. */
 export async function bidFarewell(
-  node: string,
-  topics: readonly Topic[],
+  { node, topics, maybeOthers }: LeavingNode,
   store: PresenceStore,
   goneAfterMs: number,
 ): Promise<void> {
-  const others = await store.resign(node, CLAIMABLE_MS);
+  const others = (await store.resign(node, CLAIMABLE_MS)) || maybeOthers;
   const seenAtMs = await store.now();
   await inBatches(topics, async (topic) => {
     await store.leaveNode(topic, node, seenAtMs, others ? goneAfterMs : 0);

@@ -109,7 +109,8 @@ export class NodeLife {
     await this.#beating;
     const { store, config, owned, attempt } = this.parts;
     if (!this.parts.reachable()) return; // others find out when the lease is over
-    await attempt(() => bidFarewell(this.id, owned.topics, store, config.goneAfterMs));
+    const leaving = { node: this.id, topics: owned.topics, maybeOthers: this.patienceMs > 0 };
+    await attempt(() => bidFarewell(leaving, store, config.goneAfterMs));
   }
 
   async #beat(): Promise<void> {

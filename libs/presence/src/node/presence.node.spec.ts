@@ -218,6 +218,23 @@ describe('PresenceNode', () => {
     expect(await store.ownedBy(a.id)).toEqual([lobby]); // for the other one, who looks after the graces
   });
 
+  it('at its end just after the store was away, leaves the last word to those who may be there', async () => {
+    const a = open();
+    await a.beat();
+    await a.join(lobby, 'ann', 'phone', 'null');
+    away(a);
+    back(a);
+    await a.leaveAll();
+    expect(await store.users).toEqual(['ann']);
+    const b = open();
+    await b.join(lobby, 'ann', 'tablet', 'null');
+    await b.beat();
+    store.clock.ms += 10 * LEASE;
+    const isSwept = () => b.beat().then(async () => (await store.ownedBy(a.id)).length === 0);
+    await eventually(isSwept, { within: 5_000, every: LEASE / 2 });
+    expect([await store.users, store.told.length]).toEqual([['ann'], 1]);
+  });
+
   it('survives what is wrong in a store, and says so', async () => {
     const a = open();
     jest.spyOn(store, 'join').mockRejectedValue(new TypeError('a bug'));
