@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { io, type Socket } from 'socket.io-client';
+import type { ToldLeave } from './judge.js';
 import type { SocketFault } from './plan.js';
 import { close, type Hold, type Timeline } from './timeline.js';
 import { View, type PresenceEvent } from './view.js';
@@ -17,7 +18,7 @@ export interface DeviceOptions {
   readonly timeline: Timeline;
   /** An instance, as a balancer would choose it. */
   readonly place: () => Place | undefined;
-  readonly onLeave: (leave: { userId: string; room: string; version: number; by: string }) => void;
+  readonly onLeave: (leave: Omit<ToldLeave, 'at'>) => void;
   readonly onOdd: (message: string) => void;
 }
 
@@ -116,7 +117,7 @@ export class Device {
     if (view === undefined) {
       if (!event.state) return; // it left the room just now
       const of = (message: string) => onOdd(`${userId} at ${life}: ${message}`);
-      view = new View((gone, version) => onLeave({ userId: gone, room, version, by: life }), of);
+      view = new View((leave) => onLeave({ ...leave, room, by: life }), of);
       this.views.set(room, view);
     }
     view.take(event);

@@ -9,6 +9,8 @@ export interface ToldLeave {
   readonly version: number;
   /** The process that told the client that heard it first. */
   readonly by: string;
+  /** It had lost Redis, and said so: it knows of its own devices alone. */
+  readonly partial: boolean;
 }
 
 export interface Violation {
@@ -48,7 +50,8 @@ export function wronglyGone(
   const windowMs = 3 * patience.goneAfterMs + OUTAGE_MS;
   const shortestMs = patience.goneAfterMs - patience.silentMs - SLACK_MS;
   return leaves.flatMap((leave) => {
-    const own = byPlace.get(placeOf(leave)) ?? [];
+    const all = byPlace.get(placeOf(leave)) ?? [];
+    const own = leave.partial ? all.filter(({ life }) => life === leave.by) : all;
     const present = own.flatMap((hold) => withoutPauses(hold, pauses, patience.goneAfterMs));
     const gaps = gapsOf(present, leave.at - windowMs, leave.at);
     const away = gaps.some(({ from, until }) => {

@@ -126,7 +126,7 @@ class Run {
       timeline: this.#timeline,
       place,
       onLeave: (leave) => {
-        const name = `${leave.room} ${leave.version} ${leave.userId}`;
+        const name = `${leave.room} ${leave.version} ${leave.userId}${leave.partial ? leave.by : ''}`;
         if (!this.#leaves.has(name)) this.#leaves.set(name, { ...leave, at: performance.now() });
       },
       onOdd: (message) => this.#violate('told', message),

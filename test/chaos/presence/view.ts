@@ -4,6 +4,8 @@ export interface PresenceEvent {
   readonly state?: true;
   readonly since: number;
   readonly version: number;
+  /** Redis is away, and this is what the instance knows by itself. */
+  readonly partial?: true;
   readonly joins: readonly { readonly userId: string }[];
   readonly leaves: readonly { readonly userId: string }[];
 }
@@ -14,7 +16,7 @@ export class View {
   #version: number | undefined;
 
   constructor(
-    private readonly onLeave: (userId: string, version: number) => void,
+    private readonly onLeave: (leave: { userId: string; version: number; partial: boolean }) => void,
     private readonly onOdd: (message: string) => void,
   ) {}
 
@@ -22,7 +24,7 @@ export class View {
     return [...this.users].sort();
   }
 
-  take({ room, state, since, version, joins, leaves }: PresenceEvent): void {
+  take({ room, state, since, version, partial, joins, leaves }: PresenceEvent): void {
     const was = this.#version;
     this.#version = version;
     if (state) {
@@ -38,7 +40,7 @@ export class View {
     }
     for (const { userId } of leaves) {
       if (!this.users.delete(userId)) this.onOdd(`${room}: ${userId} went twice`);
-      this.onLeave(userId, version);
+      this.onLeave({ userId, version, partial: partial === true });
     }
   }
 }

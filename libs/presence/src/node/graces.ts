@@ -8,7 +8,7 @@ interface Waiting {
 }
 
 /** Timers are early by a part of a millisecond, and clocks differ by more. */
-const LATE_MS = 3;
+export const LATE_MS = 3;
 
 /** Knows in which topics graces of users run that this process looks after, and when the next of each is over. */
 export class Graces {

@@ -1,6 +1,7 @@
-import { isRedisUnavailable, outsideRequests } from '@roost/redis';
+import { isRedisUnavailable } from '@roost/redis';
 import type { Change, Departure, Topic } from '../stores/presence.store.js';
 import { Graces } from './graces.js';
+import { LocalGraces } from './local-graces.js';
 import { LocalMembers, type LocalMember } from './local-members.js';
 import { NodeLife, type LifeParts } from './node.life.js';
 import { inBatches } from './in-batches.js';
@@ -26,6 +27,7 @@ export type Leaving = { readonly onPurpose: true } | { readonly onPurpose: false
 export class PresenceNode {
   readonly members = new LocalMembers();
   readonly #graces = new Graces((topic) => void this.#attempt(() => this.#expire(topic)));
+  readonly #localGraces = new LocalGraces((topic, userId) => this.#local(topic, userId));
   readonly #owned: OwnedTopics;
   readonly #unheard: UnheardLeaves;
   readonly #life: NodeLife;
@@ -107,18 +109,17 @@ export class PresenceNode {
   async leave(member: LocalMember, how: Leaving): Promise<void> {
     if (!this.members.release(member) || this.#closing) return;
     const { topic, userId } = member;
-    const departure = how.onPurpose
-      ? { silentMs: 0, goneAfterMs: Math.ceil(this.#life.patienceMs) }
-      : { silentMs: Math.round(how.silentMs), goneAfterMs: this.parts.config.goneAfterMs };
-    const leave = { member, seenAt: performance.now() - departure.silentMs };
+    const silentMs = how.onPurpose ? 0 : Math.round(how.silentMs);
+    const goneAfterMs = how.onPurpose ? 0 : this.parts.config.goneAfterMs;
+    const leave = { member, seenAt: performance.now() - silentMs };
     if (!how.onPurpose) this.#unheard.add(leave);
     const told = this.#inOrder(member, async () => {
-      if (await this.#takeAway(member, departure)) this.#unheard.delete(leave);
+      const waitMs = how.onPurpose ? Math.ceil(this.#life.patienceMs) : goneAfterMs;
+      if (await this.#takeAway(member, { silentMs, goneAfterMs: waitMs })) this.#unheard.delete(leave);
     });
     this.members.leaving(member, told);
     await told;
-    const inMs = Math.max(0, departure.goneAfterMs - departure.silentMs);
-    if (this.#lost) outsideRequests(() => setTimeout(() => this.#local(topic, userId), inMs).unref());
+    if (this.#lost) this.#localGraces.begin(topic, userId, Math.max(0, goneAfterMs - silentMs));
     if (this.#isUnused(topic)) this.#owned.unused(topic);
   }
 

@@ -17,13 +17,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'm1',
     what: 'a connection that ends is a user who leaves: no time to come back',
-    edits: [
-      edit(
-        'node/presence.node.js',
-        'silentMs: Math.round(how.silentMs), goneAfterMs: this.parts.config.goneAfterMs',
-        'silentMs: 0, goneAfterMs: 0',
-      ),
-    ],
+    edits: [edit('node/presence.node.js', 'how.onPurpose ? 0 : this.parts.config.goneAfterMs', '0')],
     faults: { ...NONE, sockets: ['reload'] },
   },
   {
@@ -88,5 +82,14 @@ export const mutants: readonly Mutant[] = [
       ),
     ],
     faults: { ...NONE, servers: ['redis-cut'], sockets: ['leave', 'reload'] },
+  },
+  {
+    name: 'm9',
+    what: 'who leaves is gone at once, although Redis has just forgotten the other devices',
+    edits: [
+      edit('node/node.life.js', 'return Math.max(0, this.#patientUntil - performance.now());', 'return 0;'),
+      edit('node/node.life.js', 'this.#patientUntil = this.#sweepFrom;', ''),
+    ],
+    faults: { ...NONE, servers: ['redis-forget'], sockets: ['leave'] },
   },
 ];
