@@ -1,13 +1,19 @@
 import { wronglyGone, type ToldLeave } from './judge.js';
-import type { Hold, Pause } from './timeline.js';
+import type { Fault, Hold, Pause } from './timeline.js';
 
 const patience = { goneAfterMs: 10_000, silentMs: 3_000 };
 const leave: ToldLeave = { userId: 'ann', room: 'lobby', at: 100_000, version: 7, by: 'web1.1', partial: false };
 const hold = (from: number, until = Infinity, over: Partial<Hold> = {}): Hold => {
   return { userId: 'ann', room: 'lobby', life: 'web1.1', from, until, onPurpose: false, ...over };
 };
-const wrong = (holds: Hold[], pauses: Pause[] = [], told = leave) =>
-  wronglyGone([told], { holds, pauses, faults: [] }, patience).length;
+interface Else {
+  readonly pauses?: Pause[];
+  readonly faults?: Fault[];
+  readonly ends?: ReadonlyMap<string, number>;
+  readonly told?: ToldLeave;
+}
+const wrong = (holds: Hold[], { pauses = [], faults = [], ends = new Map(), told = leave }: Else = {}) =>
+  wronglyGone([told], { holds, pauses, faults, ends: new Map(ends) }, patience).length;
 
 describe('whoever is told to be gone', () => {
   it('was away for as long as users are waited for', () => {
@@ -30,8 +36,9 @@ describe('whoever is told to be gone', () => {
 
   it('or is with another process, of which one without Redis cannot know', () => {
     const elsewhere = hold(70_000, Infinity, { life: 'web2.1' });
-    expect(wrong([hold(0, 95_000), elsewhere], [], { ...leave, partial: true })).toBe(1); // not so long
-    expect(wrong([hold(0, 80_000), elsewhere], [], { ...leave, partial: true })).toBe(0);
+    const told = { ...leave, partial: true };
+    expect(wrong([hold(0, 95_000), elsewhere], { told })).toBe(1); // not so long
+    expect(wrong([hold(0, 80_000), elsewhere], { told })).toBe(0);
     expect(wrong([hold(0, 80_000), elsewhere])).toBe(1);
   });
 
@@ -40,7 +47,18 @@ describe('whoever is told to be gone', () => {
   });
 
   it('or was connected to a process that stood still', () => {
-    expect(wrong([hold(0)], [{ life: 'web1.1', from: 85_000, until: 99_000 }])).toBe(0);
-    expect(wrong([hold(0)], [{ life: 'web2.1', from: 85_000, until: 99_000 }])).toBe(1);
+    expect(wrong([hold(0)], { pauses: [{ life: 'web1.1', from: 85_000, until: 99_000 }] })).toBe(0);
+    expect(wrong([hold(0)], { pauses: [{ life: 'web2.1', from: 85_000, until: 99_000 }] })).toBe(1);
+  });
+
+  it('or was connected to a process that could not tell of it before its end', () => {
+    const redis = (from: number, until: number): Fault => ({ name: 'redis-kill', life: undefined, from, until });
+    const ends = new Map([['web1.1', 97_000]]);
+    const held = [hold(0, 95_000)];
+    expect(wrong(held, { ends })).toBe(1);
+    expect(wrong(held, { ends, faults: [redis(91_000, 92_000)] })).toBe(0);
+    expect(wrong(held, { ends, faults: [redis(85_000, 86_000)] })).toBe(1); // told again long ago
+    expect(wrong(held, { ends, faults: [redis(70_000, 79_000), redis(85_000, 88_000)] })).toBe(0);
+    expect(wrong(held, { faults: [redis(91_000, 92_000)] })).toBe(1);
   });
 });

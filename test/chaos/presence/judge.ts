@@ -35,13 +35,15 @@ const SLACK_MS = 250;
  * in which a user who is gone has to be away, others take a process for dead, and Redis comes back. In that time, the user
  * has either left the room on purpose with the last device, or no device was surely there for as long as users are waited
  * for; a connection may have been silent for a while before it ended. Devices of a process that stood still for longer than
- * a lease count as away until it can have told of them again: others must take it for dead.
+ * a lease count as away until it can have told of them again: others must take it for dead. Those of a process that ended when
+ * Redis was away, or had forgotten not long before, count as away from then on: nobody else can have heard of them.
  */
 export function wronglyGone(
   leaves: readonly ToldLeave[],
-  { holds, pauses, faults }: Pick<Timeline, 'holds' | 'pauses' | 'faults'>,
+  timeline: Pick<Timeline, 'holds' | 'pauses' | 'faults' | 'ends'>,
   patience: Patience,
 ): Violation[] {
+  const { holds, pauses, faults } = timeline;
   const byPlace = new Map<string, Hold[]>();
   for (const hold of holds) {
     const place = placeOf(hold);
@@ -52,7 +54,8 @@ export function wronglyGone(
   return leaves.flatMap((leave) => {
     const all = byPlace.get(placeOf(leave)) ?? [];
     const own = leave.partial ? all.filter(({ life }) => life === leave.by) : all;
-    const present = own.flatMap((hold) => withoutPauses(hold, pauses, patience.goneAfterMs));
+    const known = own.map((hold) => ({ ...hold, until: Math.min(hold.until, unknownSince(hold, timeline, patience)) }));
+    const present = known.flatMap((hold) => withoutPauses(hold, pauses, patience.goneAfterMs));
     const gaps = gapsOf(present, leave.at - windowMs, leave.at);
     const away = gaps.some(({ from, until }) => {
       const left = own.some((hold) => hold.onPurpose && hold.until >= from && hold.until <= until);
@@ -88,6 +91,17 @@ export function compare(who: string, seen: ReadonlySet<string>, there: readonly 
 interface Span {
   readonly from: number;
   readonly until: number;
+}
+
+/** From when on what a process knew has died with it. After a fault of Redis it has a lease to tell it again. */
+function unknownSince({ life }: Hold, { ends, faults }: Pick<Timeline, 'ends' | 'faults'>, patience: Patience): number {
+  const end = ends.get(life) ?? Infinity;
+  let since = end;
+  for (const fault of faults.toReversed()) {
+    if (fault.life !== undefined || fault.from > since) continue;
+    if (fault.until + patience.goneAfterMs >= since) since = fault.from;
+  }
+  return since === end ? Infinity : since;
 }
 
 /** The times in which a device was connected to a process that did not stand still. */

@@ -20,7 +20,7 @@ export interface Pause {
 /** A fault of a server or an instance, from its begin until all is as before. */
 export interface Fault {
   readonly name: string;
-  /** The process that it was done to, if it was one. */
+  /** The process that it was done to; none for Redis. */
   readonly life: string | undefined;
   readonly from: number;
   until: number;
@@ -31,6 +31,8 @@ export class Timeline {
   readonly holds: Hold[] = [];
   readonly pauses: Pause[] = [];
   readonly faults: Fault[] = [];
+  /** When a process was killed, or asked to end. */
+  readonly ends = new Map<string, number>();
 
   open(userId: string, room: string, life: string): Hold {
     const hold = { userId, room, life, from: performance.now(), until: Infinity, onPurpose: false };
@@ -40,6 +42,7 @@ export class Timeline {
 
   /** All that were connected to a process are not any more. */
   end(life: string): void {
+    this.ends.set(life, performance.now());
     for (const hold of this.holds) if (hold.life === life) close(hold);
   }
 
