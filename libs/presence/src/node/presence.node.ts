@@ -1,10 +1,10 @@
 import { isRedisUnavailable } from '@roost/redis';
 import type { Change, Departure, Topic } from '../stores/presence.store.js';
 import { Graces } from './graces.js';
+import { inBatches } from './in-batches.js';
 import { LocalGraces } from './local-graces.js';
 import { LocalMembers, type LocalMember } from './local-members.js';
 import { NodeLife, type LifeParts } from './node.life.js';
-import { inBatches } from './in-batches.js';
 import { OwnedTopics } from './owned-topics.js';
 import { UnheardLeaves, type UnheardLeave } from './unheard-leaves.js';
 
