@@ -39,10 +39,12 @@ describe('whoever is told to be gone', () => {
     const told = { ...leave, partial: true };
     expect(wrong([hold(0, 95_000), elsewhere], { told })).toBe(1); // not so long
     expect(wrong([hold(0, 80_000), elsewhere], { told })).toBe(0);
+    expect(wrong([elsewhere, hold(0, 80_000, { life: 'web3.1' })], { told })).toBe(1); // it has not had the user
     expect(wrong([hold(0, 80_000), elsewhere])).toBe(1);
   });
 
-  it('not long before it was told', () => {
+  it('not long before it was told, nor before the user had come', () => {
+    expect(wrong([hold(80_000)])).toBe(1);
     expect(wrong([hold(0, 40_000), hold(60_000)])).toBe(1);
   });
 

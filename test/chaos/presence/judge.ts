@@ -53,10 +53,13 @@ export function wronglyGone(
   const shortestMs = patience.goneAfterMs - patience.silentMs - SLACK_MS;
   return leaves.flatMap((leave) => {
     const all = byPlace.get(placeOf(leave)) ?? [];
-    const own = leave.partial ? all.filter(({ life }) => life === leave.by) : all;
+    const here = leave.partial ? all.filter(({ life }) => life === leave.by) : [];
+    const own = here.length > 0 ? here : all;
+    if (own.length === 0) return []; // nobody was surely there
     const known = own.map((hold) => ({ ...hold, until: Math.min(hold.until, unknownSince(hold, timeline, patience)) }));
     const present = known.flatMap((hold) => withoutPauses(hold, pauses, patience.goneAfterMs));
-    const gaps = gapsOf(present, leave.at - windowMs, leave.at);
+    const since = Math.min(...own.map(({ from }) => from)); // before that there was nobody to be gone
+    const gaps = gapsOf(present, Math.max(leave.at - windowMs, since), leave.at);
     const away = gaps.some(({ from, until }) => {
       const left = own.some((hold) => hold.onPurpose && hold.until >= from && hold.until <= until);
       return left || until - from >= shortestMs;

@@ -8,7 +8,7 @@ import type { Outcome } from '../outcome.js';
 import { run } from '../run.js';
 import { type Mutant, mutants } from './mutants.js';
 
-const SEEDS = [1, 2, 3];
+const SEEDS = [1, 2, 3, 4, 5];
 
 tryMutants<Mutant>({
   mutants,

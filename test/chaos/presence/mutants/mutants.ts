@@ -64,7 +64,7 @@ export const mutants: readonly Mutant[] = [
       ),
       edit('node/node.life.js', 'this.#sweepFrom = now + config.leaseMs;', ''),
     ],
-    faults: { ...NONE, servers: ['redis-kill', 'redis-freeze'] },
+    faults: { ...NONE, servers: ['redis-kill', 'redis-freeze'], instances: ['freeze-short'] },
   },
   {
     name: 'm8',
@@ -90,6 +90,6 @@ export const mutants: readonly Mutant[] = [
       edit('node/node.life.js', 'return Math.max(0, this.#patientUntil - performance.now());', 'return 0;'),
       edit('node/node.life.js', 'this.#patientUntil = this.#sweepFrom;', ''),
     ],
-    faults: { ...NONE, servers: ['redis-forget'], sockets: ['leave'] },
+    faults: { servers: ['redis-forget'], instances: ['freeze-short'], sockets: ['leave'] },
   },
 ];
