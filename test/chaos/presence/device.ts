@@ -42,9 +42,10 @@ export class Device {
     return this.options.userId;
   }
 
-  /** Whether it is connected, and was told who is in each of its rooms. */
+  /** Whether it is connected, and was told who is in each of its rooms, by all instances. */
   get settled(): boolean {
-    return this.options.rooms.every((room) => this.#holds.get(room)?.until === Infinity);
+    const whole = [...this.views.values()].every(({ partial }) => !partial);
+    return whole && this.options.rooms.every((room) => this.#holds.get(room)?.until === Infinity);
   }
 
   /** Lets something happen to it, if it is connected. */

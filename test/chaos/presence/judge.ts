@@ -52,7 +52,7 @@ export function wronglyGone(
   const windowMs = 3 * patience.goneAfterMs + OUTAGE_MS;
   const shortestMs = patience.goneAfterMs - patience.silentMs - SLACK_MS;
   return leaves.flatMap((leave) => {
-    const all = byPlace.get(placeOf(leave)) ?? [];
+    const all = (byPlace.get(placeOf(leave)) ?? []).filter(({ from }) => from < leave.at);
     const here = leave.partial ? all.filter(({ life }) => life === leave.by) : [];
     const own = here.length > 0 ? here : all;
     if (own.length === 0) return []; // nobody was surely there

@@ -40,6 +40,8 @@ export interface RunOptions {
 
 const ALL = { servers: SERVER_FAULTS, instances: INSTANCE_FAULTS, sockets: SOCKET_FAULTS };
 const PROBE = 'probe';
+/** So many sockets connect at once. */
+const AT_ONCE = 50;
 const SOCKETS_PER_USER = 3.3;
 /** How long it takes until all clients are back after the storm. */
 const BACK_WITHIN_MS = 30_000;
@@ -110,6 +112,7 @@ class Run {
     for (let index = 0; index < sockets; index++) {
       const at = index % names.length;
       this.#devices.push(this.#device(names[at]!, cookies[at]!, roomsOf(random)));
+      if (index % AT_ONCE === 0) await this.#back(); // a Redis that is overrun is away for some, before anything has begun
     }
     for (const name of this.deployment.names) {
       const place = () => this.deployment.places.find(({ life }) => life === this.deployment.lifeOf(name));

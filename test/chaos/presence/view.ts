@@ -13,6 +13,8 @@ export interface PresenceEvent {
 /** A room as one client knows it, and whatever it was told against the rules. */
 export class View {
   readonly users = new Set<string>();
+  /** Whether the instance speaks of its own devices alone. */
+  partial = false;
   #version: number | undefined;
 
   constructor(
@@ -27,6 +29,7 @@ export class View {
   take({ room, state, since, version, partial, joins, leaves }: PresenceEvent): void {
     const was = this.#version;
     this.#version = version;
+    this.partial = partial === true;
     if (state) {
       this.users.clear();
       for (const { userId } of joins) this.users.add(userId);
@@ -40,7 +43,7 @@ export class View {
     }
     for (const { userId } of leaves) {
       if (!this.users.delete(userId)) this.onOdd(`${room}: ${userId} went twice`);
-      this.onLeave({ userId, version, partial: partial === true });
+      this.onLeave({ userId, version, partial: this.partial });
     }
   }
 }
