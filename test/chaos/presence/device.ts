@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { io, type Socket } from 'socket.io-client';
-import type { ToldLeave } from './judge.js';
+import type { Told } from './judge.js';
 import type { SocketFault } from './plan.js';
 import { close, type Hold, type Timeline } from './timeline.js';
 import { View, type PresenceEvent } from './view.js';
@@ -18,7 +18,7 @@ export interface DeviceOptions {
   readonly timeline: Timeline;
   /** An instance, as a balancer would choose it. */
   readonly place: () => Place | undefined;
-  readonly onLeave: (leave: Omit<ToldLeave, 'at'>) => void;
+  readonly onTold: (kind: 'join' | 'leave', told: Omit<Told, 'at'>) => void;
   readonly onOdd: (message: string) => void;
 }
 
@@ -113,12 +113,12 @@ export class Device {
 
   #take(event: PresenceEvent, life: string): void {
     const { room } = event;
-    const { userId, timeline, onLeave, onOdd } = this.options;
+    const { userId, timeline, onTold, onOdd } = this.options;
     let view = this.views.get(room);
     if (view === undefined) {
       if (!event.state) return; // it left the room just now
       const of = (message: string) => onOdd(`${userId} at ${life}: ${message}`);
-      view = new View((leave) => onLeave({ ...leave, room, by: life }), of);
+      view = new View((kind, told) => onTold(kind, { ...told, room, by: life }), of);
       this.views.set(room, view);
     }
     view.take(event);

@@ -28,11 +28,13 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
     const name = one(deployment, step);
     timeline.end(deployment.lifeOf(name));
     await deployment.replace(name, 'kill', step.lastsMs);
+    timeline.begins.set(deployment.lifeOf(name), performance.now());
   },
   async term(deployment, step, timeline) {
     const name = one(deployment, step);
     timeline.end(deployment.lifeOf(name));
     await deployment.replace(name, 'terminate', step.lastsMs);
+    timeline.begins.set(deployment.lifeOf(name), performance.now());
   },
   'freeze-short': (deployment, step) => freeze(deployment, step),
   async 'freeze-long'(deployment, step, timeline) {

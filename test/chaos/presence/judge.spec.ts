@@ -1,8 +1,8 @@
-import { wronglyGone, type ToldLeave } from './judge.js';
+import { wronglyGone, type Told } from './judge.js';
 import type { Fault, Hold, Pause } from './timeline.js';
 
 const patience = { goneAfterMs: 10_000, silentMs: 3_000 };
-const leave: ToldLeave = { userId: 'ann', room: 'lobby', at: 100_000, version: 7, by: 'web1.1', partial: false };
+const leave: Told = { userId: 'ann', room: 'lobby', at: 100_000, version: 7, by: 'web1.1', partial: false };
 const hold = (from: number, until = Infinity, over: Partial<Hold> = {}): Hold => {
   return { userId: 'ann', room: 'lobby', life: 'web1.1', from, until, onPurpose: false, ...over };
 };
@@ -10,10 +10,15 @@ interface Else {
   readonly pauses?: Pause[];
   readonly faults?: Fault[];
   readonly ends?: ReadonlyMap<string, number>;
-  readonly told?: ToldLeave;
+  readonly begins?: ReadonlyMap<string, number>;
+  readonly told?: Told;
+  readonly joins?: Told[];
 }
-const wrong = (holds: Hold[], { pauses = [], faults = [], ends = new Map(), told = leave }: Else = {}) =>
-  wronglyGone([told], { holds, pauses, faults, ends: new Map(ends) }, patience).length;
+const wrong = (holds: Hold[], { pauses = [], faults = [], ends, begins, told = leave, joins = [] }: Else = {}) => {
+  const timeline = { holds, pauses, faults, ends: new Map(ends), begins: new Map(begins) };
+  return wronglyGone({ leaves: [told], joins }, timeline, patience).length;
+};
+const redis = (from: number, until: number): Fault => ({ name: 'redis-kill', life: undefined, from, until });
 
 describe('whoever is told to be gone', () => {
   it('was away for as long as users are waited for', () => {
@@ -32,6 +37,14 @@ describe('whoever is told to be gone', () => {
     expect(wrong([hold(0, 99_900, { onPurpose: true })])).toBe(0);
     expect(wrong([hold(0, 99_900, { onPurpose: true }), hold(99_950)])).toBe(0);
     expect(wrong([hold(0, 99_900, { onPurpose: true }), hold(50_000)])).toBe(1);
+  });
+
+  it('after being told to have come, if that was told', () => {
+    const came = { ...leave, at: 87_005, version: 5 };
+    const back = [hold(0, 70_000), hold(87_000)];
+    expect([wrong(back), wrong(back, { joins: [came] })]).toEqual([0, 1]);
+    expect(wrong(back, { joins: [{ ...came, version: 8 }] })).toBe(0); // that was later
+    expect(wrong([hold(0, 70_000), hold(86_900, 86_950)], { joins: [came] })).toBe(0); // and gone again
   });
 
   it('or is with another process, of which one without Redis cannot know', () => {
@@ -54,7 +67,6 @@ describe('whoever is told to be gone', () => {
   });
 
   it('or was connected to a process that could not tell of it before its end', () => {
-    const redis = (from: number, until: number): Fault => ({ name: 'redis-kill', life: undefined, from, until });
     const ends = new Map([['web1.1', 97_000]]);
     const held = [hold(0, 95_000)];
     expect(wrong(held, { ends })).toBe(1);
@@ -62,5 +74,16 @@ describe('whoever is told to be gone', () => {
     expect(wrong(held, { ends, faults: [redis(85_000, 86_000)] })).toBe(1); // told again long ago
     expect(wrong(held, { ends, faults: [redis(70_000, 79_000), redis(85_000, 88_000)] })).toBe(0);
     expect(wrong(held, { faults: [redis(91_000, 92_000)] })).toBe(1);
+    const pauses = [{ life: 'web1.1', from: 95_000, until: 120_000 }];
+    expect(wrong([hold(0)], { pauses })).toBe(1);
+    expect(wrong([hold(0)], { pauses, faults: [redis(90_000, 91_000)] })).toBe(0);
+  });
+
+  it('or left through a process that is new, and Redis has forgotten the rest', () => {
+    const all = [hold(0), hold(98_500, 99_900, { life: 'web2.2', onPurpose: true })];
+    const [begins, faults] = [new Map([['web2.2', 98_000]]), [redis(94_000, 97_000)]];
+    expect([wrong(all), wrong(all, { begins }), wrong(all, { faults }), wrong(all, { begins, faults })]).toEqual([
+      1, 1, 1, 0,
+    ]);
   });
 });

@@ -1,7 +1,7 @@
 import type { Fault, Hold, Pause, Timeline } from './timeline.js';
 
-/** A user who was told to be gone, when that was heard first. */
-export interface ToldLeave {
+/** A user who was told to have come or gone, when that was heard first. */
+export interface Told {
   readonly userId: string;
   readonly room: string;
   readonly at: number;
@@ -26,6 +26,8 @@ export interface Patience {
   readonly silentMs: number;
 }
 
+type Known = Pick<Timeline, 'holds' | 'pauses' | 'faults' | 'ends' | 'begins'>;
+
 /** Redis may be gone for so long, so that what was done before is told after it. */
 const OUTAGE_MS = 5_000;
 const SLACK_MS = 250;
@@ -34,21 +36,20 @@ const SLACK_MS = 250;
  * Finds users who were told to be gone and were not. What may be told was true shortly before it is heard first: within a time
  * in which a user who is gone has to be away, others take a process for dead, and Redis comes back. In that time, the user
  * has either left the room on purpose with the last device, or no device was surely there for as long as users are waited
- * for; a connection may have been silent for a while before it ended. Devices of a process that stood still for longer than
- * a lease count as away until it can have told of them again: others must take it for dead. Those of a process that ended when
- * Redis was away, or had forgotten not long before, count as away from then on: nobody else can have heard of them.
+ * for; a connection may have been silent for a while before it ended. Whoever was told to have come since then must have gone
+ * again. Devices of a process that stood still for longer than
+ * a lease count as away until it can have told of them again: others must take it for dead. Those of a process that ended or
+ * stood still when Redis was away, or had forgotten not long before, count as away from then on: nobody else can have heard of
+ * them. A process that is new does not know what Redis has forgotten: of who leaves through it, it tells what Redis knows.
  */
 export function wronglyGone(
-  leaves: readonly ToldLeave[],
-  timeline: Pick<Timeline, 'holds' | 'pauses' | 'faults' | 'ends'>,
+  { leaves, joins }: { readonly leaves: readonly Told[]; readonly joins: readonly Told[] },
+  timeline: Known,
   patience: Patience,
 ): Violation[] {
   const { holds, pauses, faults } = timeline;
-  const byPlace = new Map<string, Hold[]>();
-  for (const hold of holds) {
-    const place = placeOf(hold);
-    byPlace.set(place, [...(byPlace.get(place) ?? []), hold]);
-  }
+  const byPlace = byPlaceOf(holds);
+  const comings = byPlaceOf(joins.filter(({ partial }) => !partial));
   const windowMs = 3 * patience.goneAfterMs + OUTAGE_MS;
   const shortestMs = patience.goneAfterMs - patience.silentMs - SLACK_MS;
   return leaves.flatMap((leave) => {
@@ -56,11 +57,14 @@ export function wronglyGone(
     const here = leave.partial ? all.filter(({ life }) => life === leave.by) : [];
     const own = here.length > 0 ? here : all;
     if (own.length === 0) return []; // nobody was surely there
+    if (own.some((hold) => leftThroughNew(hold, leave, timeline, patience))) return [];
     const known = own.map((hold) => ({ ...hold, until: Math.min(hold.until, unknownSince(hold, timeline, patience)) }));
     const present = known.flatMap((hold) => withoutPauses(hold, pauses, patience.goneAfterMs));
     const since = Math.min(...own.map(({ from }) => from)); // before that there was nobody to be gone
     const gaps = gapsOf(present, Math.max(leave.at - windowMs, since), leave.at);
+    const cameAt = leave.partial ? -Infinity : lastBefore(leave, comings.get(placeOf(leave)) ?? []);
     const away = gaps.some(({ from, until }) => {
+      if (until < cameAt + SLACK_MS && until < leave.at) return false;
       const left = own.some((hold) => hold.onPurpose && hold.until >= from && hold.until <= until);
       return left || until - from >= shortestMs;
     });
@@ -72,7 +76,7 @@ export function wronglyGone(
         message:
           `${leave.userId} was told to be gone from ${leave.room} in ${leave.version} by ${leave.by}, and away for ` +
           `${Math.round(longest)} ms at most. In s before that, devices: ${spansOf(own, leave.at, windowMs)}; ` +
-          `faults: ${spansOf(faults, leave.at, windowMs)}`,
+          `faults: ${spansOf(faults, leave.at, windowMs)}; told: ${toldOf({ leaves, joins }, leave)}`,
       },
     ];
   });
@@ -96,15 +100,24 @@ interface Span {
   readonly until: number;
 }
 
-/** From when on what a process knew has died with it. After a fault of Redis it has a lease to tell it again. */
-function unknownSince({ life }: Hold, { ends, faults }: Pick<Timeline, 'ends' | 'faults'>, patience: Patience): number {
-  const end = ends.get(life) ?? Infinity;
+/** From when on what a process knew has died or stopped with it. After a fault of Redis it has a lease to tell it again. */
+function unknownSince({ life, from }: Hold, { ends, pauses, faults }: Known, patience: Patience): number {
+  const stops = pauses.filter((pause) => pause.life === life && pause.from > from).map((pause) => pause.from);
+  const end = Math.min(ends.get(life) ?? Infinity, ...stops);
   let since = end;
   for (const fault of faults.toReversed()) {
     if (fault.life !== undefined || fault.from > since) continue;
     if (fault.until + patience.goneAfterMs >= since) since = fault.from;
   }
   return since === end ? Infinity : since;
+}
+
+/** Whether a device has just left through a process that began not long after a fault of Redis. */
+function leftThroughNew(hold: Hold, leave: Told, { begins, faults }: Known, { goneAfterMs }: Patience): boolean {
+  const beganAt = begins.get(hold.life) ?? -Infinity;
+  const isNew =
+    hold.onPurpose && hold.until < leave.at && hold.until > leave.at - 1_000 && leave.at - beganAt < goneAfterMs;
+  return isNew && faults.some(({ life, until }) => life === undefined && until > beganAt - goneAfterMs);
 }
 
 /** The times in which a device was connected to a process that did not stand still. */
@@ -144,6 +157,30 @@ function spansOf(all: readonly (Hold | Fault)[], at: number, windowMs: number): 
       return `${name} ${each.life ?? ''} ${before(each.from)}-${before(each.until)}`;
     })
     .join(', ');
+}
+
+/** What was told of the same user and room, in seconds before a leave was. */
+function toldOf({ leaves, joins }: { readonly leaves: readonly Told[]; readonly joins: readonly Told[] }, leave: Told) {
+  const [came, went] = [joins, leaves].map((all) => all.filter((each) => placeOf(each) === placeOf(leave)));
+  const text = (kind: string) => (each: Told) =>
+    `${kind} ${each.version} by ${each.by}${each.partial ? ' alone' : ''} ${((leave.at - each.at) / 1_000).toFixed(2)}`;
+  return [...came!.map(text('join')), ...went!.map(text('leave'))].slice(-20).join(', ');
+}
+
+/** When it was heard that the user had come, before being told to be gone. */
+function lastBefore(leave: Told, joins: readonly Told[]): number {
+  const before = joins.filter(({ version, at }) => version < leave.version && at < leave.at);
+  return Math.max(-Infinity, ...before.map(({ at }) => at));
+}
+
+function byPlaceOf<T extends { readonly userId: string; readonly room: string }>(all: readonly T[]): Map<string, T[]> {
+  const byPlace = new Map<string, T[]>();
+  for (const each of all) {
+    const found = byPlace.get(placeOf(each));
+    if (found === undefined) byPlace.set(placeOf(each), [each]);
+    else found.push(each);
+  }
+  return byPlace;
 }
 
 function placeOf({ userId, room }: { readonly userId: string; readonly room: string }): string {

@@ -11,7 +11,7 @@ export function tell(outcome: Outcome): string {
     `${Math.round(seconds)} s, ${sockets} sockets, ${holds} times in a room`,
     `${leaves} users told to be gone; all views right ${rightAfterMs} ms after the storm`,
   ].join('; ');
-  const shown = violations.slice(0, SHOWN).map(({ check, message }) => `  ${check}: ${message.slice(0, 2_000)}`);
+  const shown = violations.slice(0, SHOWN).map(({ check, message }) => `  ${check}: ${message.slice(0, 4_000)}`);
   return [
     head,
     ...shown,

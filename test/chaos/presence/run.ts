@@ -5,7 +5,7 @@ import { countBy } from '../results.js';
 import { Deployment } from './deployment.js';
 import { Device } from './device.js';
 import { faults } from './faults.js';
-import { compare, wronglyGone, type ToldLeave, type Violation } from './judge.js';
+import { compare, wronglyGone, type Told, type Violation } from './judge.js';
 import {
   INSTANCE_FAULTS,
   ROOMS,
@@ -65,7 +65,8 @@ class Run {
   readonly #probes: Device[] = [];
   readonly #happened: string[] = [];
   /** When it was first heard, by room, version and user. */
-  readonly #leaves = new Map<string, ToldLeave>();
+  readonly #leaves = new Map<string, Told>();
+  readonly #joins = new Map<string, Told>();
   readonly #violations: Violation[] = [];
   readonly #balancer: Random;
 
@@ -85,7 +86,7 @@ class Run {
     const leaves = [...this.#leaves.values()];
     // Connections are asked for a sign of life each third of the time, and may be silent for as long before they end.
     const patience = { goneAfterMs, silentMs: goneAfterMs / 3 };
-    this.#violations.push(...wronglyGone(leaves, this.#timeline, patience));
+    this.#violations.push(...wronglyGone({ leaves, joins: [...this.#joins.values()] }, this.#timeline, patience));
     for (const message of this.deployment.odd) this.#violate('process', message);
     return {
       seed,
@@ -128,9 +129,10 @@ class Run {
       rooms,
       timeline: this.#timeline,
       place,
-      onLeave: (leave) => {
-        const name = `${leave.room} ${leave.version} ${leave.userId}${leave.partial ? leave.by : ''}`;
-        if (!this.#leaves.has(name)) this.#leaves.set(name, { ...leave, at: performance.now() });
+      onTold: (kind, told) => {
+        const heard = kind === 'join' ? this.#joins : this.#leaves;
+        const name = `${told.room} ${told.version} ${told.userId}${told.partial ? told.by : ''}`;
+        if (!heard.has(name)) heard.set(name, { ...told, at: performance.now() });
       },
       onOdd: (message) => this.#violate('told', message),
     });

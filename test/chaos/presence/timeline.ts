@@ -33,6 +33,8 @@ export class Timeline {
   readonly faults: Fault[] = [];
   /** When a process was killed, or asked to end. */
   readonly ends = new Map<string, number>();
+  /** When a process that came for another one was there. */
+  readonly begins = new Map<string, number>();
 
   open(userId: string, room: string, life: string): Hold {
     const hold = { userId, room, life, from: performance.now(), until: Infinity, onPurpose: false };

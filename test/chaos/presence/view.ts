@@ -18,7 +18,10 @@ export class View {
   #version: number | undefined;
 
   constructor(
-    private readonly onLeave: (leave: { userId: string; version: number; partial: boolean }) => void,
+    private readonly onTold: (
+      kind: 'join' | 'leave',
+      told: { userId: string; version: number; partial: boolean },
+    ) => void,
     private readonly onOdd: (message: string) => void,
   ) {}
 
@@ -40,10 +43,11 @@ export class View {
     for (const { userId } of joins) {
       if (this.users.has(userId)) this.onOdd(`${room}: ${userId} came twice`);
       this.users.add(userId);
+      this.onTold('join', { userId, version, partial: this.partial });
     }
     for (const { userId } of leaves) {
       if (!this.users.delete(userId)) this.onOdd(`${room}: ${userId} went twice`);
-      this.onLeave({ userId, version, partial: this.partial });
+      this.onTold('leave', { userId, version, partial: this.partial });
     }
   }
 }
