@@ -37,17 +37,19 @@ const SLACK_MS = 250;
  * in which a user who is gone has to be away, others take a process for dead, and Redis comes back. In that time, the user
  * has either left the room on purpose with the last device, or no device was surely there for as long as users are waited
  * for; a connection may have been silent for a while before it ended. Whoever was told to have come since then must have gone
- * again. Devices of a process that stood still for longer than
- * a lease count as away until it can have told of them again: others must take it for dead. Those of a process that ended or
- * stood still when Redis was away, or had forgotten not long before, count as away from then on: nobody else can have heard of
- * them. A process that is new does not know what Redis has forgotten: of who leaves through it, it tells what Redis knows.
+ * again. Devices of a process that stood still for longer than a lease count as away until it can have told of them again: others
+ * must take it for dead. Those of a process that ended or stood still when Redis was away, or had forgotten not long before,
+ * count as away from then on: nobody else can have heard of them. A process that is new does not know what Redis has forgotten:
+ * of who leaves through it, it tells what Redis knows.
  */
 export function wronglyGone(
   { leaves, joins }: { readonly leaves: readonly Told[]; readonly joins: readonly Told[] },
   timeline: Known,
   patience: Patience,
 ): Violation[] {
-  const { holds, pauses, faults } = timeline;
+  const { holds, pauses, faults, ends } = timeline;
+  const since = (moment: number) => untoldSince(moment, timeline, patience.goneAfterMs);
+  const stops = pauses.map((pause) => ({ ...pause, from: since(pause.from) }));
   const byPlace = byPlaceOf(holds);
   const comings = byPlaceOf(joins.filter(({ partial }) => !partial));
   const windowMs = 3 * patience.goneAfterMs + OUTAGE_MS;
@@ -58,10 +60,12 @@ export function wronglyGone(
     const own = here.length > 0 ? here : all;
     if (own.length === 0) return []; // nobody was surely there
     if (own.some((hold) => leftThroughNew(hold, leave, timeline, patience))) return [];
-    const known = own.map((hold) => ({ ...hold, until: Math.min(hold.until, unknownSince(hold, timeline, patience)) }));
-    const present = known.flatMap((hold) => withoutPauses(hold, pauses, patience.goneAfterMs));
-    const since = Math.min(...own.map(({ from }) => from)); // before that there was nobody to be gone
-    const gaps = gapsOf(present, Math.max(leave.at - windowMs, since), leave.at);
+    const present = own.flatMap((hold) => {
+      const until = Math.min(hold.until, since(ends.get(hold.life) ?? Infinity));
+      return withoutPauses({ ...hold, until }, stops, patience.goneAfterMs);
+    });
+    const firstAt = Math.min(...own.map(({ from }) => from)); // before that there was nobody to be gone
+    const gaps = gapsOf(present, Math.max(leave.at - windowMs, firstAt), leave.at);
     const cameAt = leave.partial ? -Infinity : lastBefore(leave, comings.get(placeOf(leave)) ?? []);
     const away = gaps.some(({ from, until }) => {
       if (until < cameAt + SLACK_MS && until < leave.at) return false;
@@ -100,16 +104,16 @@ interface Span {
   readonly until: number;
 }
 
-/** From when on what a process knew has died or stopped with it. After a fault of Redis it has a lease to tell it again. */
-function unknownSince({ life, from }: Hold, { ends, pauses, faults }: Known, patience: Patience): number {
-  const stops = pauses.filter((pause) => pause.life === life && pause.from > from).map((pause) => pause.from);
-  const end = Math.min(ends.get(life) ?? Infinity, ...stops);
-  let since = end;
+/**
+ * What a process knew before it ended or stood still, and could not tell: since the begin of the fault of Redis before that,
+ * of several in a row the first. After each it has a lease to tell it again.
+ */
+function untoldSince(moment: number, { faults }: Known, leaseMs: number): number {
+  let since = moment;
   for (const fault of faults.toReversed()) {
-    if (fault.life !== undefined || fault.from > since) continue;
-    if (fault.until + patience.goneAfterMs >= since) since = fault.from;
+    if (fault.life === undefined && fault.from <= since && fault.until + leaseMs >= since) since = fault.from;
   }
-  return since === end ? Infinity : since;
+  return since;
 }
 
 /** Whether a device has just left through a process that began not long after a fault of Redis. */
