@@ -6,7 +6,7 @@ import type { PresenceMetrics } from '../presence.metrics.js';
 import type { Change, DeadNode, PresenceStore, Topic } from '../stores/presence.store.js';
 import { bidFarewell, sweep } from './departures.js';
 import { inBatches } from './in-batches.js';
-import type { LocalMember, LocalMembers } from './local-members.js';
+import type { LocalMembers } from './local-members.js';
 import type { OwnedTopics } from './owned-topics.js';
 
 /** What a {@link NodeLife} stands on. */
