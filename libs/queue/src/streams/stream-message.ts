@@ -6,7 +6,10 @@ export interface StreamMessage<Data = Readonly<Record<string, string>>> {
   readonly fields: Readonly<Record<string, string>>;
   /** What the schema made of the fields; without a schema the fields. */
   readonly data: Data;
-  /** How often it was handed to a handler, this time included: more than 1 means that it may have been handled before. */
+  /**
+   * How often it was handed to a handler, this time included, or was on its way to a process that ended or lost its
+   * connection: more than 1 means that it may have been handled before.
+   */
   readonly deliveries: number;
   /** Aborted when the time is up, when another process has taken the message over, and when this process ends. */
   readonly signal: AbortSignal;

@@ -1,5 +1,6 @@
 import { eventually, FaultProxy, RedisServer } from '@roost/testing';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { StreamReport } from './stream-duty.js';
 import { StreamsTestbed, textsOf } from './streams.testbed.js';
 
 const numbers = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => String(from + i));
@@ -120,12 +121,23 @@ describe('streams while Redis fails', () => {
 
   describe('at the end', () => {
     it('waits for what runs, acknowledges it, gives the rest to others at once and leaves', async () => {
-      const peer = await bed.peer({ minIdle: '400ms', batch: 4 }, ({ fields }) =>
-        delay(fields.text === '0' ? 10 : 100),
-      );
+      let release!: () => void;
+      const gate = new Promise<void>((resolve) => (release = resolve));
+      const peer = await bed.peer({ minIdle: '400ms', batch: 4 }, async ({ fields }) => {
+        if (fields.text === '1') await gate;
+      });
+      /** Of what is on its way while the reading ends Redis alone knows that it was delivered. */
+      const allHasArrived = async () => {
+        const [{ running, waiting }] = peer.consumers.report().streams as [StreamReport];
+        return (await bed.pending()).length === running + waiting;
+      };
       await bed.add(...numbers(0, 6));
-      await eventually(() => peer.seen.length === 2, { within: 1_000 });
-      await peer.stop(1_000);
+      await eventually(async () => peer.seen.length === 2 && (await allHasArrived()), { within: 1_000 });
+      await delay(20); // for a reading that had begun
+      await eventually(allHasArrived, { within: 1_000 });
+      const stopped = peer.stop(1_000);
+      release();
+      await stopped;
       expect(textsOf(peer)).toEqual(['0', '1']);
       for (const [, , idle, deliveries] of await bed.pending()) {
         expect(idle).toBeGreaterThanOrEqual(400);
