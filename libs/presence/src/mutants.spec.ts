@@ -12,7 +12,7 @@ const MUTANTS = [
     what: 'a device that is not there cannot leave',
     guard: 'if silent >= goneAfter then return changed(0) end',
     broken: '',
-    promise: 'the user of a device that the store does not know',
+    promise: 'case 54',
   },
   {
     what: 'a device of another node stays',

@@ -69,6 +69,11 @@ export class NodeLife {
     return Math.max(0, this.#patientUntil - performance.now());
   }
 
+  /** For how long no grace is over, in ms: a process that was just started does not know what Redis did not hear before. */
+  get gracePatienceMs(): number {
+    return Math.max(this.patienceMs, this.#sweepFrom - performance.now());
+  }
+
   start(): void {
     if (this.parts.store.name === 'memory') return; // nobody else is there to hear it
     const wait = () => {

@@ -160,7 +160,8 @@ export class PresenceNode {
 
   async #expire(topic: Topic): Promise<void> {
     const { store, config } = this.parts;
-    if (this.#life.patienceMs > 0) return this.#graces.schedule(topic, this.#life.patienceMs);
+    const patienceMs = this.#life.gracePatienceMs;
+    if (patienceMs > 0) return this.#graces.schedule(topic, patienceMs);
     try {
       this.#follow(topic, await store.expire(topic));
     } catch (error) {
