@@ -13,32 +13,31 @@ const GRANTED: Readonly<Record<string, Granted>> = {
       declare const userId: string, ip: string, subject: string;`,
   },
   lock: {
-    imports: `import { lockKey, LockedCron, type Lock, type LockService } from '@roost/lock';`,
+    imports: `import { lockKey, LockedCron, type Lock } from '@roost/lock';`,
     own: `
-      declare const locks: LockService, signal: AbortSignal, carId: string, requestKey: string, body: string;
+      declare const locks: import('@roost/lock').LockService, signal: AbortSignal, carId: string, requestKey: string, body: string;
       declare const db: { transaction<T>(run: (tx: object) => Promise<T>): Promise<T> };
       declare function index(signal: AbortSignal): Promise<void>; declare function charge(): Promise<string>;`,
   },
   session: {
-    imports: `
-      import { UnauthorizedException } from '@nestjs/common';`,
+    imports: `import { UnauthorizedException } from '@nestjs/common';`,
     own: `
       interface Held { userId?: string }
       declare const app: import('@nestjs/platform-express').NestExpressApplication &
         import('@nestjs/platform-fastify').NestFastifyApplication;
-      type Lib = typeof import('@roost/session');
-      declare const sessions: InstanceType<Lib['Sessions']>, codes: InstanceType<Lib['OneTimeCodes']>;
-      declare const tokens: InstanceType<Lib['OneTimeTokens']>, flags: InstanceType<Lib['Flags']>;
-      declare const features: InstanceType<Lib['FeatureFlags']>;
-      declare const typed: string, id: string, handle: string, email: string, userId: string, secret: string, user: object | undefined;
+      declare const sessions: import('@roost/session').Sessions, codes: import('@roost/session').OneTimeCodes;
+      declare const tokens: import('@roost/session').OneTimeTokens, flags: import('@roost/session').Flags;
+      declare const features: import('@roost/session').FeatureFlags;
+      declare const typed: string, id: string, handle: string, email: string, userId: string, secret: string;
+      declare const user: object | undefined;
       declare function closeSocketsOf(handle: string): void;`,
   },
   presence: {
     imports: `
       import { WebSocketGateway } from '@nestjs/websockets';
-      import { PresenceGateway, type PresenceService } from '@roost/presence';`,
+      import { PresenceGateway } from '@roost/presence';`,
     own: `
-      declare const presence: PresenceService;
+      declare const presence: import('@roost/presence').PresenceService;
       declare const sessions: { userOf(cookie: unknown): Promise<{ userId: string } | null> };
       declare const rooms: { has(room: string, userId: string): Promise<boolean> };`,
   },

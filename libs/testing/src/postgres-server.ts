@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { chown } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { eventually } from './eventually.js';
 import { childrenOf, findPostgres, postgresUser, type RunAs, sendSignal } from './postgres-installation.js';
 import { isFree } from './ports.js';
 import { type Home, ServerProcess } from './server-process.js';
@@ -60,8 +61,7 @@ export class PostgresServer extends ServerProcess {
     await this.end('SIGKILL');
     for (const pid of children) sendSignal(pid, 'SIGKILL');
     // One that was just born still listens, until the signal has reached it.
-    const deadline = performance.now() + START_WITHIN_MS;
-    while (!(await isFree(this.port)) && performance.now() < deadline) await sleep(5);
+    await eventually(() => isFree(this.port), { within: START_WITHIN_MS, every: 5 });
   }
 
   protected override async launch(): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Mail } from '@roost/testing';
+import { groupBy } from '../group-by.js';
 import type { Told } from './clients.js';
 import type { Incident } from './faults.js';
 import type { Job, Truth } from './truth.js';
@@ -88,16 +89,6 @@ function explanation({ from, at }: Arrived, incidents: readonly Incident[], stor
     )
     .map(({ name }) => name);
   return names.length === 0 ? undefined : [...new Set(names)].toSorted().join(' and ');
-}
-
-function groupBy<T>(all: readonly T[], keyOf: (each: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const each of all) {
-    const group = groups.get(keyOf(each));
-    if (group) group.push(each);
-    else groups.set(keyOf(each), [each]);
-  }
-  return groups;
 }
 
 function tellMail({ id, from, at }: Arrived): string {

@@ -1,12 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Deployment } from './deployment.js';
-import type { FaultName, Step } from './plan.js';
+import { INSTANCE_FAULTS, type FaultName, type Step } from './plan.js';
 import type { Timeline } from './timeline.js';
+
+/** Does what the step says, and notes it. */
+export function inflict(deployment: Deployment, step: Step, timeline: Timeline): Promise<void> {
+  const isOfInstance = INSTANCE_FAULTS.some((name) => name === step.name);
+  const life = isOfInstance ? deployment.lifeOf(one(deployment, step)) : undefined;
+  return timeline.suffer(step.name, life, () => faults[step.name](deployment, step, timeline));
+}
 
 type Fault = (deployment: Deployment, step: Step, timeline: Timeline) => Promise<void>;
 
 /** Each does its worst, for about as long as it is told, and puts everything right again. */
-export const faults: Readonly<Record<FaultName, Fault>> = {
+const faults: Readonly<Record<FaultName, Fault>> = {
   async 'redis-kill'({ redis }, { lastsMs }) {
     await redis.kill();
     await sleep(lastsMs);
@@ -36,12 +43,8 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
     await deployment.replace(name, 'terminate', step.lastsMs);
     timeline.begins.set(deployment.lifeOf(name), performance.now());
   },
-  'freeze-short': (deployment, step) => freeze(deployment, step),
-  async 'freeze-long'(deployment, step, timeline) {
-    const pause = timeline.pause(deployment.lifeOf(one(deployment, step)));
-    await freeze(deployment, step);
-    pause.until = performance.now();
-  },
+  'freeze-short': freeze,
+  'freeze-long': freeze,
 };
 
 async function freeze(deployment: Deployment, step: Step): Promise<void> {

@@ -1,5 +1,5 @@
 import { wronglyGone, type Told } from './judge.js';
-import type { Fault, Hold, Pause } from './timeline.js';
+import type { Fault, Hold } from './timeline.js';
 
 const patience = { goneAfterMs: 10_000, silentMs: 3_000 };
 const leave: Told = { userId: 'ann', room: 'lobby', at: 100_000, version: 7, by: 'web1.1', partial: false };
@@ -7,7 +7,7 @@ const hold = (from: number, until = Infinity, over: Partial<Hold> = {}): Hold =>
   return { userId: 'ann', room: 'lobby', life: 'web1.1', from, until, onPurpose: false, ...over };
 };
 interface Else {
-  readonly pauses?: Pause[];
+  readonly pauses?: Pick<Fault, 'life' | 'from' | 'until'>[];
   readonly faults?: Fault[];
   readonly ends?: ReadonlyMap<string, number>;
   readonly begins?: ReadonlyMap<string, number>;
@@ -15,7 +15,9 @@ interface Else {
   readonly joins?: Told[];
 }
 const wrong = (holds: Hold[], { pauses = [], faults = [], ends, begins, told = leave, joins = [] }: Else = {}) => {
-  const timeline = { holds, pauses, faults, ends: new Map(ends), begins: new Map(begins) };
+  const ended = [...(ends ?? [])].map(([life, at]): Fault => ({ name: 'kill', life, from: at, until: at }));
+  const stood = pauses.map((pause): Fault => ({ ...pause, name: 'freeze-long' }));
+  const timeline = { holds, faults: [...faults, ...ended, ...stood], begins: new Map(begins) };
   return wronglyGone({ leaves: [told], joins }, timeline, patience).length;
 };
 const redis = (from: number, until: number): Fault => ({ name: 'redis-kill', life: undefined, from, until });

@@ -1,4 +1,5 @@
-import type { Fault, Hold, Pause, Timeline } from './timeline.js';
+import { groupBy } from '../group-by.js';
+import type { Fault, Hold, Timeline } from './timeline.js';
 
 /** A user who was told to have come or gone, when that was heard first. */
 export interface Told {
@@ -26,7 +27,7 @@ export interface Patience {
   readonly silentMs: number;
 }
 
-type Known = Pick<Timeline, 'holds' | 'pauses' | 'faults' | 'ends' | 'begins'>;
+type Known = Pick<Timeline, 'holds' | 'faults' | 'begins'>;
 
 /** Redis may be gone for so long, so that what was done before is told after it. */
 const OUTAGE_MS = 5_000;
@@ -47,11 +48,17 @@ export function wronglyGone(
   timeline: Known,
   patience: Patience,
 ): Violation[] {
-  const { holds, pauses, faults, ends } = timeline;
+  const { holds, faults } = timeline;
   const since = (moment: number) => untoldSince(moment, timeline, patience.goneAfterMs);
-  const stops = pauses.map((pause) => ({ ...pause, from: since(pause.from) }));
-  const byPlace = byPlaceOf(holds);
-  const comings = byPlaceOf(joins.filter(({ partial }) => !partial));
+  const stops = faults
+    .filter(({ name }) => name === 'freeze-long')
+    .map((stop) => ({ ...stop, from: since(stop.from) }));
+  const ends = faults.filter(({ name }) => name === 'kill' || name === 'term');
+  const byPlace = groupBy(holds, placeOf);
+  const comings = groupBy(
+    joins.filter(({ partial }) => !partial),
+    placeOf,
+  );
   const windowMs = 3 * patience.goneAfterMs + OUTAGE_MS;
   const shortestMs = patience.goneAfterMs - patience.silentMs - SLACK_MS;
   return leaves.flatMap((leave) => {
@@ -61,7 +68,7 @@ export function wronglyGone(
     if (own.length === 0) return []; // nobody was surely there
     if (own.some((hold) => leftThroughNew(hold, leave, timeline, patience))) return [];
     const present = own.flatMap((hold) => {
-      const until = Math.min(hold.until, since(ends.get(hold.life) ?? Infinity));
+      const until = Math.min(hold.until, since(ends.find(({ life }) => life === hold.life)?.from ?? Infinity));
       return withoutPauses({ ...hold, until }, stops, patience.goneAfterMs);
     });
     const firstAt = Math.min(...own.map(({ from }) => from)); // before that there was nobody to be gone
@@ -125,7 +132,7 @@ function leftThroughNew(hold: Hold, leave: Told, { begins, faults }: Known, { go
 }
 
 /** The times in which a device was connected to a process that did not stand still. */
-function withoutPauses({ life, from, until }: Hold, pauses: readonly Pause[], leaseMs: number): Span[] {
+function withoutPauses({ life, from, until }: Hold, pauses: readonly Fault[], leaseMs: number): Span[] {
   let spans: Span[] = [{ from, until }];
   for (const pause of pauses) {
     if (pause.life !== life) continue;
@@ -174,17 +181,7 @@ function toldOf({ leaves, joins }: { readonly leaves: readonly Told[]; readonly 
 /** When it was heard that the user had come, before being told to be gone. */
 function lastBefore(leave: Told, joins: readonly Told[]): number {
   const before = joins.filter(({ version, at }) => version < leave.version && at < leave.at);
-  return Math.max(-Infinity, ...before.map(({ at }) => at));
-}
-
-function byPlaceOf<T extends { readonly userId: string; readonly room: string }>(all: readonly T[]): Map<string, T[]> {
-  const byPlace = new Map<string, T[]>();
-  for (const each of all) {
-    const found = byPlace.get(placeOf(each));
-    if (found === undefined) byPlace.set(placeOf(each), [each]);
-    else found.push(each);
-  }
-  return byPlace;
+  return Math.max(...before.map(({ at }) => at)); // of none, that of no time
 }
 
 function placeOf({ userId, room }: { readonly userId: string; readonly room: string }): string {

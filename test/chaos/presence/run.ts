@@ -4,7 +4,7 @@ import { Random } from '../random.js';
 import { countBy } from '../results.js';
 import { Deployment } from './deployment.js';
 import { Device } from './device.js';
-import { faults } from './faults.js';
+import { inflict } from './faults.js';
 import { compare, wronglyGone, type Told, type Violation } from './judge.js';
 import {
   INSTANCE_FAULTS,
@@ -151,10 +151,7 @@ class Run {
         if (performance.now() + step.afterMs > until) break;
         await sleep(step.afterMs);
         this.#happened.push(step.name);
-        const life = INSTANCE_FAULTS.some((name) => name === step.name)
-          ? this.deployment.lifeOf(this.deployment.names[step.which]!)
-          : undefined;
-        await this.#timeline.suffer(step.name, life, () => faults[step.name](this.deployment, step, this.#timeline));
+        await inflict(this.deployment, step, this.#timeline);
       }
     };
     const restless = async (random: Random) => {

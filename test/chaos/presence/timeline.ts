@@ -1,3 +1,5 @@
+import type { FaultName } from './plan.js';
+
 /** A device that was surely in a room: from when it was told so until its end was begun. By the clock of this process, in ms. */
 export interface Hold {
   readonly userId: string;
@@ -10,16 +12,9 @@ export interface Hold {
   onPurpose: boolean;
 }
 
-/** A process that stood still for longer than others wait for it. */
-export interface Pause {
-  readonly life: string;
-  readonly from: number;
-  until: number;
-}
-
 /** A fault of a server or an instance, from its begin until all is as before. */
 export interface Fault {
-  readonly name: string;
+  readonly name: FaultName;
   /** The process that it was done to; none for Redis. */
   readonly life: string | undefined;
   readonly from: number;
@@ -29,10 +24,7 @@ export interface Fault {
 /** Who was where, as those know who were there, and what was done to servers and instances. */
 export class Timeline {
   readonly holds: Hold[] = [];
-  readonly pauses: Pause[] = [];
   readonly faults: Fault[] = [];
-  /** When a process was killed, or asked to end. */
-  readonly ends = new Map<string, number>();
   /** When a process that came for another one was there. */
   readonly begins = new Map<string, number>();
 
@@ -44,18 +36,11 @@ export class Timeline {
 
   /** All that were connected to a process are not any more. */
   end(life: string): void {
-    this.ends.set(life, performance.now());
     for (const hold of this.holds) if (hold.life === life) close(hold);
   }
 
-  pause(life: string): Pause {
-    const pause = { life, from: performance.now(), until: Infinity };
-    this.pauses.push(pause);
-    return pause;
-  }
-
   /** Notes a fault that begins now, and runs it. */
-  async suffer(name: string, life: string | undefined, run: () => Promise<void>): Promise<void> {
+  async suffer(name: FaultName, life: string | undefined, run: () => Promise<void>): Promise<void> {
     const fault: Fault = { name, life, from: performance.now(), until: Infinity };
     this.faults.push(fault);
     await run();

@@ -1,3 +1,4 @@
+import { groupBy } from '../../group-by.js';
 import { type Entry, workerOf } from '../history.js';
 
 /** One lock as long as its holder had a right to it. */
@@ -56,13 +57,7 @@ export function asksOf(history: readonly Entry[]): Ask[] {
 
 /** Holds by key. */
 export function byKey<T extends { readonly key: string }>(all: readonly T[]): Map<string, T[]> {
-  const keys = new Map<string, T[]>();
-  for (const each of all) {
-    const present = keys.get(each.key);
-    if (present) present.push(each);
-    else keys.set(each.key, [each]);
-  }
-  return keys;
+  return groupBy(all, ({ key }) => key);
 }
 
 function continued(hold: Hold, entry: Entry): Hold {
