@@ -11,7 +11,7 @@ export const onPurpose = { onPurpose: true } as const;
 export const LEASE = 60;
 
 /** A store that does not answer when it is told not to, and whose time is moved by the test. */
-export class Flaky extends MemoryPresenceStore {
+class Flaky extends MemoryPresenceStore {
   silent = false;
   slow: Promise<void> | undefined;
   readonly told: string[];

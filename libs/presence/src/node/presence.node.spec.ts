@@ -1,5 +1,4 @@
 import { eventually } from '@roost/testing';
-import { roomTopic } from '../stores/topics.js';
 import { LEASE, lobby, NodeTestbed, onPurpose, pass } from './node.testbed.js';
 import type { PresenceNode } from './presence.node.js';
 
