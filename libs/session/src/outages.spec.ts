@@ -102,7 +102,7 @@ describe('when Redis is lost', () => {
     await server.command('CONFIG', 'SET', 'min-replicas-to-write', 0);
     const gone = async () => (await two.room.sessions.read(session.id)) === undefined;
     await eventually(gone, { within: 3_000 });
-    expect(one.room.report()).toMatchObject({ unheardEnds: 0 });
+    await eventually(() => expect(one.room.report()).toMatchObject({ unheardEnds: 0 }), { within: 500 });
   });
 
   it('by the other policies serves no copies, and closes one-time codes, tokens and flags by each', async () => {
