@@ -181,11 +181,14 @@ describe('jobs in Postgres', () => {
     const [early, late] = clients as [pg.Client, pg.Client];
     const tell = (client: pg.Client, jobId: string) =>
       client.query(`SELECT bullmq.publish_event('order', 'waiting', $1::jsonb)`, [JSON.stringify({ jobId })]);
+    await tell(early, 'before'); // from here on events are read as they come
+    await eventually(() => heard.splice(0).length === 1, { within: 5_000 });
     // The one with the smaller transaction id has the larger event id, and commits first.
     await early.query('BEGIN; SELECT pg_current_xact_id()');
     await late.query('BEGIN');
     await tell(late, 'first');
     await tell(early, 'second');
+    await early.query(`SELECT pg_notify('bullmq_events', 'order')`); // which BullMQ leaves to the one that told first
     await early.query('COMMIT');
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(heard).toEqual([]);

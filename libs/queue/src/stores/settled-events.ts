@@ -1,16 +1,19 @@
-/** What a read of events saw of the transactions of the database, as `pg_current_snapshot()` tells them. */
+/** What a read of events saw of the transactions of the database. */
 export interface EventsSeen {
   /** The id of the newest event of the read. */
   readonly newest: bigint;
   /** All transactions before this one have ended. */
   readonly xmin: bigint;
-  /** No transaction from this one on had begun. */
-  readonly xmax: bigint;
+  /**
+   * No transaction from this one on had begun. A snapshot does not tell that: its `xmax` comes after those that have ended,
+   * not after those that run. Needed where the newest event was not seen before.
+   */
+  readonly next: bigint | undefined;
 }
 
 interface Mark {
   readonly id: bigint;
-  readonly xmax: bigint;
+  readonly next: bigint;
   readonly atMs: number;
 }
 
@@ -28,11 +31,16 @@ export class SettledEvents {
     private readonly now: () => number,
   ) {}
 
-  upTo({ newest, xmin, xmax }: EventsSeen): bigint {
+  /** The newest event that was seen. */
+  get newest(): bigint {
+    return this.#marks.at(-1)?.id ?? this.#settled;
+  }
+
+  upTo({ newest, xmin, next }: EventsSeen): bigint {
     const nowMs = this.now();
-    if (newest > (this.#marks.at(-1)?.id ?? this.#settled)) this.#marks.push({ id: newest, xmax, atMs: nowMs });
+    if (newest > this.newest && next !== undefined) this.#marks.push({ id: newest, next, atMs: nowMs });
     for (let [first] = this.#marks; first !== undefined; [first] = this.#marks) {
-      if (first.xmax > xmin && nowMs - first.atMs < this.longestMs) break;
+      if (first.next > xmin && nowMs - first.atMs < this.longestMs) break;
       this.#settled = first.id;
       this.#marks.shift();
     }

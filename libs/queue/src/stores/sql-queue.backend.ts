@@ -176,14 +176,14 @@ export class SqlQueueBackend extends PostgresQueueBackend {
 
   /** @returns `more` when events are there that others, of transactions that have not ended yet, may come before. */
   async #eventsAfter(cursor: string): Promise<{ events: [string, string[]][]; more: boolean }> {
-    const values = [this.queueName, cursor, EVENTS_AT_A_TIME];
+    const values = [this.queueName, cursor, EVENTS_AT_A_TIME, String(this.#settled.newest)];
     const { rows } = await this.#parts.asking.ask<EventRow>(EVENTS, values);
     const newest = rows.at(-1);
     if (newest === undefined) return { events: [], more: false };
     const settled = this.#settled.upTo({
       newest: BigInt(newest.id),
       xmin: BigInt(newest.xmin),
-      xmax: BigInt(newest.xmax),
+      next: newest.next === null ? undefined : BigInt(newest.next),
     });
     const told = rows.filter(({ id }) => BigInt(id) <= settled);
     const events = told.map(({ id, event, data }): [string, string[]] => [
@@ -200,7 +200,7 @@ interface EventRow {
   readonly data: object | null;
   /** See {@link EventsSeen}. */
   readonly xmin: string;
-  readonly xmax: string;
+  readonly next: string | null;
 }
 
 /** A worker that is told this takes no job. */
@@ -219,8 +219,9 @@ SELECT
 const NEWEST_EVENT = 'SELECT COALESCE(MAX(id), 0)::bigint AS max FROM bullmq.event WHERE queue = $1';
 
 const EVENTS = `
-SELECT id, event, data, pg_snapshot_xmin(now)::text AS xmin, pg_snapshot_xmax(now)::text AS xmax
-FROM bullmq.event, pg_current_snapshot() AS now WHERE queue = $1 AND id > $2 ORDER BY id LIMIT $3`;
+SELECT id, event, data, pg_snapshot_xmin(pg_current_snapshot())::text AS xmin,
+  CASE WHEN id > $4 THEN (SELECT pg_current_xact_id())::text END AS next
+FROM bullmq.event WHERE queue = $1 AND id > $2 ORDER BY id LIMIT $3`;
 
 function asText(value: unknown): string {
   return typeof value === 'string' ? value : String(value);
