@@ -43,6 +43,7 @@ export class NodeLife {
   #registered = false;
   #stale = false;
   #beatenAt = performance.now();
+  /** When others had the time to be heard; never while the store is away. */
   #sweepFrom: number;
   /** The store was away, or has forgotten: others may not have told again yet who is with them. */
   #patientUntil = 0;
@@ -51,7 +52,7 @@ export class NodeLife {
   #left = false;
 
   constructor(private readonly parts: LifeParts) {
-    this.#sweepFrom = this.#beatenAt + parts.config.leaseMs;
+    this.#sweepFrom = this.#leaseFromNow();
   }
 
   /** This process, as the store knows it now. */
@@ -66,12 +67,12 @@ export class NodeLife {
 
   /** For how long nobody is told to be gone, in ms: they may be with others. */
   get patienceMs(): number {
-    return Math.max(0, this.#patientUntil - performance.now());
+    return this.#until(this.#patientUntil);
   }
 
   /** For how long no grace is over, in ms: a process that was just started does not know what Redis did not hear before. */
   get gracePatienceMs(): number {
-    return Math.max(this.patienceMs, this.#sweepFrom - performance.now());
+    return this.#until(Math.max(this.#patientUntil, this.#sweepFrom));
   }
 
   start(): void {
@@ -92,7 +93,7 @@ export class NodeLife {
    * what comes back may be older than what was lost.
    */
   reachabilityChanged(): void {
-    this.#sweepFrom = performance.now() + this.parts.config.leaseMs;
+    this.#sweepFrom = this.#leaseFromNow();
     if (this.#registered) this.#patientUntil = this.#sweepFrom;
     this.#stale ||= this.#registered || this.parts.members.size > 0;
     void this.beat();
@@ -136,6 +137,16 @@ export class NodeLife {
     if (this.#stale) await this.#tellAgain();
     if (this.#maySweep()) for (const each of dead) await this.#sweep(each);
     await owned.tidy(this.id, isUnused);
+  }
+
+  /** The store may answer a little before it is said to be back. */
+  #leaseFromNow(): number {
+    return this.parts.reachable() ? performance.now() + this.parts.config.leaseMs : Infinity;
+  }
+
+  /** How long until then, in ms; no longer than a lease. */
+  #until(moment: number): number {
+    return Math.min(Math.max(0, moment - performance.now()), this.parts.config.leaseMs);
   }
 
   #maySweep(): boolean {

@@ -128,6 +128,19 @@ describe('PresenceNode', () => {
     expect(await store.users).toEqual(['ann']);
   });
 
+  it('case 66: tells nobody to be gone while the store is away, though it may answer already', async () => {
+    const a = bed.open();
+    await a.beat();
+    const { member } = await a.join(lobby, 'ann', 'phone', 'null');
+    await a.leave(member, { onPurpose: false, silentMs: 0 });
+    bed.away(a);
+    store.clock.ms += 10 * LEASE;
+    await pass(3 * LEASE);
+    expect(await store.users).toEqual(['ann']);
+    bed.back(a);
+    await eventually(async () => expect(await store.users).toEqual([]), { within: 1_000, every: 5 });
+  });
+
   it('case 66: lets nobody be gone when it has just started: what Redis has not heard, others may be about to tell', async () => {
     const ann = { userId: 'ann', deviceId: 'phone', meta: 'null', node: 'other' };
     await store.join(lobby, ann);
