@@ -59,8 +59,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       edit(
         'node/node.life.js',
-        'this.#sweepFrom = performance.now() + this.parts.config.leaseMs;',
-        'this.#sweepFrom = 0;',
+        'return this.parts.reachable() ? performance.now() + this.parts.config.leaseMs : Infinity;',
+        'return 0;',
       ),
       edit('node/node.life.js', 'this.#sweepFrom = now + config.leaseMs;', ''),
     ],
@@ -86,7 +86,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'm9',
     what: 'who leaves is gone at once, although Redis has just forgotten the other devices',
-    edits: [edit('node/node.life.js', 'return Math.max(0, this.#patientUntil - performance.now());', 'return 0;')],
+    edits: [edit('node/node.life.js', 'return this.#until(this.#patientUntil);', 'return 0;')],
     faults: { servers: ['redis-forget'], instances: ['freeze-short'], sockets: ['leave'] },
+  },
+  {
+    name: 'm10',
+    what: 'graces end while Redis is away, and as soon as it is back',
+    edits: [
+      edit('node/node.life.js', 'return this.#until(Math.max(this.#patientUntil, this.#sweepFrom));', 'return 0;'),
+    ],
+    faults: { servers: ['redis-kill'], instances: ['freeze-short'], sockets: ['reload', 'close'] },
   },
 ];
