@@ -11,14 +11,14 @@ interface Else {
   readonly faults?: Fault[];
   readonly ends?: ReadonlyMap<string, number>;
   readonly begins?: ReadonlyMap<string, number>;
-  readonly told?: Told;
+  readonly told?: Told[];
   readonly joins?: Told[];
 }
-const wrong = (holds: Hold[], { pauses = [], faults = [], ends, begins, told = leave, joins = [] }: Else = {}) => {
+const wrong = (holds: Hold[], { pauses = [], faults = [], ends, begins, told = [leave], joins = [] }: Else = {}) => {
   const ended = [...(ends ?? [])].map(([life, at]): Fault => ({ name: 'kill', life, from: at, until: at }));
   const stood = pauses.map((pause): Fault => ({ ...pause, name: 'freeze-long' }));
   const timeline = { holds, faults: [...faults, ...ended, ...stood], begins: new Map(begins) };
-  return wronglyGone({ leaves: [told], joins }, timeline, patience).length;
+  return wronglyGone({ leaves: told, joins }, timeline, patience).length;
 };
 const redis = (from: number, until: number): Fault => ({ name: 'redis-kill', life: undefined, from, until });
 
@@ -51,11 +51,15 @@ describe('whoever is told to be gone', () => {
 
   it('or is with another process, of which one without Redis cannot know', () => {
     const elsewhere = hold(70_000, Infinity, { life: 'web2.1' });
-    const told = { ...leave, partial: true };
+    const told = [{ ...leave, partial: true }];
     expect(wrong([hold(0, 95_000), elsewhere], { told })).toBe(1); // not so long
     expect(wrong([hold(0, 80_000), elsewhere], { told })).toBe(0);
     expect(wrong([elsewhere, hold(0, 80_000, { life: 'web3.1' })], { told })).toBe(1); // it has not had the user
     expect(wrong([hold(0, 80_000), elsewhere])).toBe(1);
+    const there = hold(96_000, 99_900, { life: 'web2.1', onPurpose: true });
+    expect([wrong([hold(0, 95_000), there], { told }), wrong([hold(0, 95_000), there])]).toEqual([1, 0]);
+    expect(wrong([hold(0, 95_000), there], { told: [leave, ...told] })).toBe(0); // it has heard it
+    expect(wrong([hold(0, 95_000), there], { told: [{ ...leave, version: 6 }, ...told] })).toBe(1);
   });
 
   it('not long before it was told, nor before the user had come', () => {

@@ -61,7 +61,9 @@ export function wronglyGone(
   );
   const windowMs = 3 * patience.goneAfterMs + OUTAGE_MS;
   const shortestMs = patience.goneAfterMs - patience.silentMs - SLACK_MS;
+  const changes = new Set(leaves.filter(({ partial }) => !partial).map(changeOf));
   return leaves.flatMap((leave) => {
+    if (leave.partial && changes.has(changeOf(leave))) return []; // heard from others, and judged as what they told
     const all = (byPlace.get(placeOf(leave)) ?? []).filter(({ from }) => from < leave.at);
     const here = leave.partial ? all.filter(({ life }) => life === leave.by) : [];
     const own = here.length > 0 ? here : all;
@@ -182,6 +184,11 @@ function toldOf({ leaves, joins }: { readonly leaves: readonly Told[]; readonly 
 function lastBefore(leave: Told, joins: readonly Told[]): number {
   const before = joins.filter(({ version, at }) => version < leave.version && at < leave.at);
   return Math.max(...before.map(({ at }) => at)); // of none, that of no time
+}
+
+/** The change that somebody was told of, among all of them. */
+function changeOf(told: Told): string {
+  return `${placeOf(told)} ${told.version}`;
 }
 
 function placeOf({ userId, room }: { readonly userId: string; readonly room: string }): string {

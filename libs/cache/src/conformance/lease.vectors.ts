@@ -101,9 +101,9 @@ export const leaseVectors = vectorsOf({
 
   'a load stores nothing when what it saw is gone: by its end or by a stranger, nobody can tell': async (bench) => {
     const old = bench.value('old');
-    await bench.store.put(bench.slot, old, 30);
+    await bench.store.put(bench.slot, old, 300);
     expect(await bench.begin('a', { seen: versionOf(old) })).toMatchObject({ leased: true });
-    await bench.opened.pass(35);
+    await bench.opened.pass(305);
     expect(await bench.commit('a', 'again', { seen: versionOf(old) })).toBe(false);
     expect(await bench.begin('b')).toMatchObject({ leased: true });
   },
@@ -129,9 +129,9 @@ export const leaseVectors = vectorsOf({
   },
 
   'a lease that is renewed does not end': async (bench) => {
-    await bench.begin('a', { leaseMs: 30 });
+    await bench.begin('a', { leaseMs: 300 });
     expect(await bench.store.renew(bench.slot, 'a', 5_000)).toBe(true);
-    await bench.opened.pass(35);
+    await bench.opened.pass(305);
     expect(await bench.begin('b')).toMatchObject({ leased: false });
     expect(await bench.commit('a', 'value')).toBe(true);
   },

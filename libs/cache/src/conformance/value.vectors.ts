@@ -30,18 +30,18 @@ export const valueVectors = vectorsOf({
 
   'a value that is put is there for its life, and is told of': async (bench) => {
     bench.listen();
-    await bench.store.put(bench.slot, bench.value('value'), 30);
+    await bench.store.put(bench.slot, bench.value('value'), 300);
     await bench.told(bench.slot.entry.name);
     expect(await bench.text()).toBe('value');
-    await bench.opened.pass(35);
+    await bench.opened.pass(305);
     expect(await bench.store.read(bench.slot.entry)).toBeNull();
   },
 
   'a value that is loaded is there for its life': async (bench) => {
     await bench.begin('a');
-    expect(await bench.commit('a', 'value', { lifeMs: 30 })).toBe(true);
+    expect(await bench.commit('a', 'value', { lifeMs: 300 })).toBe(true);
     expect(await bench.text()).toBe('value');
-    await bench.opened.pass(35);
+    await bench.opened.pass(305);
     expect(await bench.store.read(bench.slot.entry)).toBeNull();
   },
 
