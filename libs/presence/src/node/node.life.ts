@@ -43,7 +43,6 @@ export class NodeLife {
   #registered = false;
   #stale = false;
   #beatenAt = performance.now();
-  /** When others had the time to be heard; never while the store is away. */
   #sweepFrom: number;
   /** The store was away, or has forgotten: others may not have told again yet who is with them. */
   #patientUntil = 0;
@@ -125,21 +124,21 @@ export class NodeLife {
     const { known, dead } = await store.beat(this.id, config.leaseMs + config.beatMs, this.#maySweep());
     if (!known && this.#registered) {
       this.#stale = true;
-      this.#patientUntil = performance.now() + config.leaseMs;
+      this.#patientUntil = this.#leaseFromNow();
       const event = 'presence.forgotten';
       logger.warn('The store had forgotten this process. Its members are told again.', { event });
     }
     this.#registered = true;
     const now = performance.now();
     // Time was lost, here or there: what looks dead may not have been heard for the same reason.
-    if (now - this.#beatenAt > config.leaseMs) this.#sweepFrom = now + config.leaseMs;
+    if (now - this.#beatenAt > config.leaseMs) this.#sweepFrom = this.#leaseFromNow();
     this.#beatenAt = now;
     if (this.#stale) await this.#tellAgain();
     if (this.#maySweep()) for (const each of dead) await this.#sweep(each);
     await owned.tidy(this.id, isUnused);
   }
 
-  /** The store may answer a little before it is said to be back. */
+  /** When others will have had the time to be heard; never while the store is away: it may answer before it is said to be back. */
   #leaseFromNow(): number {
     return this.parts.reachable() ? performance.now() + this.parts.config.leaseMs : Infinity;
   }

@@ -62,7 +62,6 @@ export const mutants: readonly Mutant[] = [
         'return this.parts.reachable() ? performance.now() + this.parts.config.leaseMs : Infinity;',
         'return 0;',
       ),
-      edit('node/node.life.js', 'this.#sweepFrom = now + config.leaseMs;', ''),
     ],
     faults: { ...NONE, servers: ['redis-kill', 'redis-freeze'], instances: ['freeze-short'] },
   },
